@@ -1,0 +1,71 @@
+"""What every command shares: one-line errors with exit status 1, and ``--json``."""
+
+import argparse
+import errno
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from audio_lottery.errors import LotteryError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line on stderr and exit status 1."""
+
+    def __init__(self, *args, **kwargs):
+        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(1)
+
+
+def str2bool(text: str) -> bool:
+    """``true``/``false`` as ESPnet's and Kaldi's options are written."""
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise argparse.ArgumentTypeError(f"true or false expected, not {text!r}")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``: print one JSON document on stdout instead of text."""
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document on stdout."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def guarded(function: Callable[[], int | None], prog: str) -> int:
+    """Call ``function``; turn bad input and a full disk into one line and status 1."""
+    try:
+        return function() or 0
+    except LotteryError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        print(f"{prog}: interrupted; start it again to continue", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{prog}: error: {where}{error.strerror}: free space or choose a writable folder, "
+              "then start again", file=sys.stderr)
+    return 1
+
+
+def main(module, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run a command module, one with ``add_arguments(parser)`` and ``run(args)``."""
+    prog = prog or "audio-lottery " + module.__name__.rpartition(".")[2]
+    parser = Parser(prog=prog, description=module.__doc__)
+    module.add_arguments(parser)
+    args = parser.parse_args(argv)
+    return guarded(lambda: module.run(args), prog)
