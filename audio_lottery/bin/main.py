@@ -1,0 +1,63 @@
+"""Find, train, score and ship winning tickets of speech recognisers: ``audio-lottery NAME ...``."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from audio_lottery import __version__
+from audio_lottery.bin import cli
+
+# In the order of a recipe's stages. The help lines stand here and not in the modules, so that --help
+# imports none of them.
+COMMANDS = {
+    "prepare": "make a corpus folder: data/{train,dev,test}",
+    "validate": "check data folders before anything is computed from them",
+    "format": "convert a data folder's audio to one rate and format",
+    "tokens": "make the token list, and the SentencePiece model where one is needed",
+    "stats": "collect the feature statistics that training normalises with",
+    "find": "search a winning ticket: dense training, then rounds of pruning, rewinding, training",
+    "train": "train one ticket: a mask and the initial weights it belongs to",
+    "prune": "make a mask from a trained model",
+    "show": "print what is in scope, with shares, or what a mask keeps",
+    "decode": "decode test sets with the rounds of a search",
+    "score": "score decoded sets: word errors, confidence intervals, significance",
+    "table": "print the table of a search, and write its report",
+    "check": "verify the invariants of a search's folder",
+}
+
+
+def usage() -> str:
+    """The text of ``audio-lottery --help``."""
+    names = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
+    return (
+        f"usage: audio-lottery NAME ... | audio-lottery NAME --help | audio-lottery --version\n\n"
+        f"{(__doc__ or '').split(':')[0]}.\n\ncommands:\n{names}"
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that ``argv`` names; return its exit status."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(usage(), end="", file=sys.stdout if argv else sys.stderr)
+        return 0 if argv else 1
+    name, *rest = argv
+    if name == "--version":
+        print(f"audio-lottery {__version__}")
+        return 0
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f": did you mean {near[0]!r}?" if near else ""
+        print(f"audio-lottery: error: no command {name!r}{hint} (see audio-lottery --help)", file=sys.stderr)
+        return 1
+    module = importlib.import_module(f"audio_lottery.bin.{name}")
+    return cli.main(module, rest, prog=f"audio-lottery {name}")
+
+
+def entry() -> None:
+    """The console script ``audio-lottery``."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,42 @@
+"""Package description. Versions that were tested together are pinned in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "audio_lottery/__init__.py").read_text()).group(1)
+
+setup(
+    name="audio-lottery",
+    version=VERSION,
+    description="Winning tickets of speech recognisers: find, train and ship them, on ESPnet",
+    license="Apache-2.0",
+    packages=find_packages(include=["audio_lottery", "audio_lottery.*"]),
+    python_requires=">=3.12,<3.14",
+    install_requires=[
+        # One ESPnet release only: state-dict names changed between 202511 and 202611, and ESPnet loads
+        # with strict=False, so another release would decode a ticket to garbage without an error.
+        "espnet>=202611,<202612",
+        "torch>=2.11,!=2.12.0,!=2.12.1,<2.15",  # ESPnet's own range
+        "safetensors>=0.4.3",
+        "numpy>=2.0",
+        "scipy>=1.4.1",
+        "pyyaml>=5.1.2",
+        "sentencepiece==0.2.1",  # ESPnet's own pin
+        "kaldiio>=2.18",
+        "soundfile>=0.12",
+        "espeakng-loader>=0.2.4",
+        "matplotlib>=3.8",
+        # ESPnet needs these three without always saying so: training imports nltk, the error counts of
+        # CTC validation use editdistance, and without hydra-core a warning swallows train.log's lines.
+        "nltk>=3.4.5",
+        "editdistance>=0.8",
+        "hydra-core>=1.3,<1.4",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6"],
+    },
+    entry_points={"console_scripts": ["audio-lottery=audio_lottery.bin.main:entry"]},
+)

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# Source this after setting each option's variable to its default and help_message to the help text:
+#   . utils/parse_options.sh
+# Then `--some_name VALUE`, `--some-name VALUE` and `--some_name=VALUE` set $some_name. A variable whose
+# default is true or false takes only these two. Arguments after the options stay in "$@".
+
+_options_die() { echo "$(basename "$0"): error: $* (see $0 --help)" >&2; exit 1; }
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        --help | -h) printf '%s\n' "${help_message:?}"; exit 0 ;;
+        --) shift; break ;;
+        --*) ;;
+        -?*) _options_die "$1: options start with two dashes" ;;
+        *) break ;;
+    esac
+    _option=${1%%=*}
+    _name=${_option#--}
+    _name=${_name//-/_}
+    # Only lower-case variables that the script has set are options: not PATH, not a typing mistake.
+    if ! [[ $_name =~ ^[a-z][a-z0-9_]*$ ]] || [ "$_name" = help_message ] || [ -z "${!_name+set}" ]; then
+        _options_die "no option $_option"
+    fi
+    if [[ $1 == *=* ]]; then
+        _value=${1#*=}
+    elif [ $# -lt 2 ] || [[ $2 =~ ^--[A-Za-z0-9_-]+$ ]]; then
+        _options_die "$_option needs a value; one that starts with dashes is written $_option=VALUE"
+    else
+        _value=$2
+        shift
+    fi
+    if [[ ${!_name} =~ ^(true|false)$ ]] && ! [[ $_value =~ ^(true|false)$ ]]; then
+        _options_die "$_option takes true or false, not '$_value'"
+    fi
+    printf -v "$_name" '%s' "$_value"
+    shift
+done
+unset _option _name _value
