@@ -1,0 +1,11 @@
+"""Criteria: how important is a weight? One file each, found by name in ``CRITERIA``.
+
+A criterion is a function ``(name, evidence) -> scores`` for one tensor: scores have the tensor's
+shape, and the weights with the lowest scores go first. It is called more than once per selection
+(see audio_lottery.selection), so it gives the same scores each time.
+"""
+
+from audio_lottery.criteria import magnitude, random  # noqa: F401  (they register themselves)
+from audio_lottery.criteria.base import CRITERIA, Criterion, Evidence
+
+__all__ = ["CRITERIA", "Criterion", "Evidence"]

@@ -1,0 +1,11 @@
+"""Magnitude: ``|w|`` (Han et al., Learning both Weights and Connections, NeurIPS 2015)."""
+
+from torch import Tensor
+
+from audio_lottery.criteria.base import CRITERIA, Evidence
+
+
+@CRITERIA.register("magnitude")
+def magnitude(name: str, evidence: Evidence) -> Tensor:
+    """Absolute values of the weights, in their shape and type."""
+    return evidence.weights[name].detach().abs()
