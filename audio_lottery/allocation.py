@@ -20,10 +20,10 @@ class Budget:
 
 
 Allocation = Callable[[Mask, int], list[Budget]]
-ALLOCATIONS: Registry[Allocation] = Registry("allocation")
+allocations: Registry[Allocation] = Registry("allocation")
 
 
-@ALLOCATIONS.register("global")
+@allocations.register("global")
 def global_(mask: Mask, count: int) -> list[Budget]:
     """One threshold over all weights that remain (Frankle & Carbin, ICLR 2019, section 3)."""
     return [Budget(tuple(mask), count)]

@@ -5,8 +5,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from audio_lottery.allocation import ALLOCATIONS
-from audio_lottery.criteria import CRITERIA, Evidence
+from audio_lottery.allocation import allocations
+from audio_lottery.criteria import Evidence, criteria
 from audio_lottery.mask import Mask, named_tensors
 from audio_lottery.schedule import count_to_prune
 from audio_lottery.selection import remaining
@@ -28,10 +28,10 @@ def prune(
     """
     mask.validate(weights)
     tensors = named_tensors(weights)
-    score = CRITERIA.get(criterion)
+    score = criteria.get(criterion)
     evidence = Evidence({name: tensors[name] for name in mask}, seed)
     result = dict(mask)
-    for budget in ALLOCATIONS.get(allocation)(mask, count_to_prune(mask.kept, rate)):
+    for budget in allocations.get(allocation)(mask, count_to_prune(mask.kept, rate)):
         scores = {name: partial(score, name, evidence) for name in budget.names}
         result.update(remaining(scores, budget.count, {name: mask[name] for name in budget.names}))
     return Mask(result)

@@ -1,4 +1,4 @@
-"""Criteria: how important is a weight? One file each, found by name in ``CRITERIA``.
+"""Criteria: how important is a weight? One file each, found by name in ``criteria``.
 
 A criterion is a function ``(name, evidence) -> scores`` for one tensor: scores have the tensor's
 shape, and the weights with the lowest scores go first. It is called more than once per selection
@@ -6,6 +6,6 @@ shape, and the weights with the lowest scores go first. It is called more than o
 """
 
 from audio_lottery.criteria import magnitude, random  # noqa: F401  (they register themselves)
-from audio_lottery.criteria.base import CRITERIA, Criterion, Evidence
+from audio_lottery.criteria.base import Criterion, Evidence, criteria
 
-__all__ = ["CRITERIA", "Criterion", "Evidence"]
+__all__ = ["Criterion", "Evidence", "criteria"]

@@ -21,4 +21,4 @@ class Evidence:
 
 
 Criterion = Callable[[str, Evidence], Tensor]
-CRITERIA: Registry[Criterion] = Registry("criterion")
+criteria: Registry[Criterion] = Registry("criterion")

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from audio_lottery.criteria.base import CRITERIA, Evidence
+from audio_lottery.criteria.base import Evidence, criteria
 
 
-@CRITERIA.register("magnitude")
+@criteria.register("magnitude")
 def magnitude(name: str, evidence: Evidence) -> Tensor:
     """Absolute values of the weights, in their shape and type."""
     return evidence.weights[name].detach().abs()

@@ -5,10 +5,10 @@ import hashlib
 import torch
 from torch import Tensor
 
-from audio_lottery.criteria.base import CRITERIA, Evidence
+from audio_lottery.criteria.base import Evidence, criteria
 
 
-@CRITERIA.register("random")
+@criteria.register("random")
 def random(name: str, evidence: Evidence) -> Tensor:
     """Uniform float32 scores in [0, 1) on the CPU.
 
