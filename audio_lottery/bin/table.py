@@ -1,0 +1,53 @@
+"""Print the table of a search: per round what remains, what it costs, its WER, and whether it matches.
+
+Below the table stand the extreme ticket (the sparsest that matches the dense model on the dev set) and the
+best one (lowest dev WER), with their test WER. With --report, also writes RESULTS.md and wer.png.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from audio_lottery.bin import cli
+from audio_lottery.errors import LotteryError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("exp", metavar="EXP", help="folder of the search, with rounds.jsonl")
+    parser.add_argument("--dev", default="dev", help="the set on which tickets are chosen")
+    parser.add_argument("--inference_tag", help="which inference; the only one scored by default")
+    parser.add_argument("--format", choices=("text", "markdown"), default="text", help="how to print it")
+    parser.add_argument("--report", metavar="DIR", help="write RESULTS.md and wer.png to this folder")
+    parser.add_argument(
+        "--command", nargs="+", default=[], metavar="LINE", help="command lines that RESULTS.md shall show"
+    )
+    cli.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Print the table; write the report if asked."""
+    from audio_lottery.ledger import Ledger
+    from audio_lottery.report.table import collect, to_markdown, to_text
+
+    exp = Path(args.exp)
+    rows = Ledger(exp / "rounds.jsonl").rows
+    if not rows:
+        raise LotteryError(f"{exp / 'rounds.jsonl'}: no round recorded: run the search first")
+    results = collect(rows, args.dev, args.inference_tag)
+    written = []
+    if args.report:
+        from audio_lottery.report.summary import write_report
+
+        written = write_report(results, args.report, exp.name, args.command)
+    if args.json:
+        cli.print_json({**results.to_json(), "report": [str(path) for path in written]})
+        return 0
+    print(to_markdown(results) if args.format == "markdown" else to_text(results))
+    for path in written:
+        print(f"report: {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(sys.modules[__name__]))

@@ -1,0 +1,68 @@
+"""The ledger of a search: ``rounds.jsonl``, one JSON object a line a round."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import read_jsonl, write_jsonl
+
+
+class Ledger:
+    """The rows of ``rounds.jsonl``, read afresh at each use and rewritten whole and atomically.
+
+    Writers lock the folder, so training and scoring may record at the same time.
+    """
+
+    def __init__(self, path: str | Path):
+        """``path`` is the file, or the search's folder that holds it."""
+        path = Path(path)
+        self.path = path / "rounds.jsonl" if path.is_dir() else path
+
+    @property
+    def rows(self) -> list[dict]:
+        """All rows in the order of rounds; no file yet means no row."""
+        if not self.path.exists():
+            return []
+        rows = read_jsonl(self.path)
+        seen = set()
+        for row in rows:
+            number = row.get("round") if isinstance(row, dict) else None
+            if type(number) is not int or number in seen:
+                fault = f"round {number} occurs twice" if number in seen else 'a row has no "round"'
+                raise LotteryError(f"{self.path}: {fault}: restore the file, or record the round again")
+            seen.add(number)
+        return sorted(rows, key=lambda row: row["round"])
+
+    def get(self, number: int) -> dict | None:
+        """The row of a round, or None."""
+        return next((row for row in self.rows if row["round"] == number), None)
+
+    def record(self, number: int, **fields: object) -> dict:
+        """Set fields of a round's row, keeping its others; the row. Recording again changes nothing."""
+        with self._updated(number) as row:
+            row.update(fields)
+        return row
+
+    def record_score(self, number: int, inference: str, dataset: str, score: dict) -> dict:
+        """Set ``scores[inference][dataset]`` of a round's row; the row."""
+        with self._updated(number) as row:
+            row.setdefault("scores", {}).setdefault(inference, {})[dataset] = score
+        return row
+
+    @contextmanager
+    def _updated(self, number: int) -> Iterator[dict]:
+        """Lock, read, hand out the row to be changed, write."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            rows = {row["round"]: row for row in self.rows}
+            row = rows.setdefault(number, {"round": number})
+            before = {key: rows[key] for key in sorted(rows)}
+            yield row
+            write_jsonl(self.path, before.values())
+        finally:
+            os.close(lock)

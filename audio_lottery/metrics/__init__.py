@@ -1,0 +1,1 @@
+"""Word errors, significance and multiply-accumulates; needs numpy and torch only."""

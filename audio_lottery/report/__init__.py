@@ -1,0 +1,1 @@
+"""Tables, pictures and the written report of a search."""
