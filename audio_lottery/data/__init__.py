@@ -1,0 +1,1 @@
+"""Corpus preparation: Kaldi data folders, audio checks, the corpora the recipes use."""
