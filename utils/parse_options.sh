@@ -3,8 +3,9 @@
 #   . utils/parse_options.sh
 # Then `--some_name VALUE`, `--some-name VALUE` and `--some_name=VALUE` set $some_name. A variable whose
 # default is true or false takes only these two. Arguments after the options stay in "$@".
+# A script that has set an array pass_on=() gets the options that it does not know in there, with their values.
 
-_options_die() { echo "$(basename "$0"): error: $* (see $0 --help)" >&2; exit 1; }
+_options_die() { echo "$(basename "$0"): error: $* (see --help)" >&2; exit 1; }
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -18,7 +19,11 @@ while [ $# -gt 0 ]; do
     _name=${_option#--}
     _name=${_name//-/_}
     # Only lower-case variables that the script has set are options: not PATH, not a typing mistake.
-    if ! [[ $_name =~ ^[a-z][a-z0-9_]*$ ]] || [ "$_name" = help_message ] || [ -z "${!_name+set}" ]; then
+    _known=false
+    if [[ $_name =~ ^[a-z][a-z0-9_]*$ && $_name != help_message && $_name != pass_on ]]; then
+        [ -z "${!_name+set}" ] || _known=true
+    fi
+    if ! "$_known" && ! declare -p pass_on >/dev/null 2>&1; then
         _options_die "no option $_option"
     fi
     if [[ $1 == *=* ]]; then
@@ -29,10 +34,14 @@ while [ $# -gt 0 ]; do
         _value=$2
         shift
     fi
+    shift
+    if ! "$_known"; then
+        pass_on+=("$_option=$_value")
+        continue
+    fi
     if [[ ${!_name} =~ ^(true|false)$ ]] && ! [[ $_value =~ ^(true|false)$ ]]; then
         _options_die "$_option takes true or false, not '$_value'"
     fi
     printf -v "$_name" '%s' "$_value"
-    shift
 done
-unset _option _name _value
+unset _option _name _value _known

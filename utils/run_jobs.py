@@ -2,9 +2,9 @@
 """Run a job array on this machine: run_jobs.py [--max_jobs N] [JOB=1:4] LOG PROGRAM ARGUMENTS...
 
 JOB in the log's name and in the arguments becomes the job's number (any name may stand for JOB; it is
-replaced where no letter touches it: x.JOB.log, part_JOB, --job JOB). At most N jobs run at a time (default: one per
-core). Arguments reach the program as they are: no shell reads them again. A log holds the command, its
-output, the times and the exit status. After a failure no further job is started.
+replaced where no letter touches it: x.JOB.log, part_JOB, --job JOB). At most N jobs run at a time (default:
+one per core). Arguments reach the program as they are: no shell reads them again. A log holds the command,
+its output, the times and the exit status. After a failure no further job is started.
 """
 
 import os
@@ -74,7 +74,9 @@ class Runner:
             try:
                 with open(log, "ab") as stream:
                     # In the runner's own process group, so that whatever ends the group ends the jobs.
-                    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
+                    process = subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
+                    )
             except OSError as error:
                 self.stopped = True
                 return end(log, f"{command[0]}: {error.strerror}", 127, begin)

@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# The staged pipeline, from a corpus to a scored table of winning tickets. A recipe, egs2/<corpus>/asr1/run.sh,
+# sets its options and calls this; called by itself it runs the embedded default corpus.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+command_line=$(printf '%q ' "$0" "$@")
+readonly root command_line
+
+stage=1
+stop_stage=8
+nj=$(nproc 2>/dev/null || echo 2)
+inference_nj=$nj
+ngpu=0
+
+datadir=data
+dumpdir=dump
+expdir=exp
+train_set=train
+valid_set=dev
+test_sets="test"
+local_data_opts=
+
+fs=8000
+audio_format=wav
+resample=true
+min_wav_duration=0.1
+max_wav_duration=20
+token_type=word
+nbpe=30
+
+asr_config=conf/train_asr_conformer.yaml
+asr_tag=
+asr_args=
+lottery_conf=conf/lottery/imp.yaml
+lottery_args=
+separate_rounds=false
+inference_config=conf/decode_asr.yaml
+inference_tag=
+decode_rounds=all
+
+help_message="Usage: $0 [--option value ...]
+
+From a corpus to a scored table of winning tickets. Works in the current folder when that is a recipe (has
+local/data.sh), else in $root with the embedded default corpus. Every stage can
+be run alone, again, and continued after it was stopped.
+
+Stages
+  1  data preparation: local/data.sh makes $datadir/{$train_set,$valid_set,$test_sets}; validated
+  2  audio to one rate and format in $dumpdir/raw; too short and too long training utterances dropped
+  3  token list
+  4  feature statistics
+  5  dense training (round 0), with the initial weights kept
+  6  rounds of pruning, rewinding and training, as --lottery_conf says
+  7  decoding of every round, in parallel jobs
+  8  scoring, invariants, table and report
+
+Options (defaults in brackets)
+  --stage N, --stop_stage N       first and last stage [$stage, $stop_stage]
+  --nj N, --inference_nj N        parallel jobs for data, for decoding [$nj: one per core]
+  --ngpu N                        GPUs for training [$ngpu]
+  --datadir, --dumpdir, --expdir  where data, audio and experiments go [$datadir, $dumpdir, $expdir]
+  --train_set, --valid_set NAME   [$train_set, $valid_set]
+  --test_sets 'NAME ...'          [$test_sets]
+  --local_data_opts '...'         arguments for local/data.sh, quoted as for a shell
+  --fs N                          sampling rate in Hz of audio and model [$fs]
+  --audio_format wav|flac         [$audio_format]
+  --resample true|false           resample audio of another rate, or refuse it [$resample]
+  --min_wav_duration S            shortest training utterance in seconds [$min_wav_duration]
+  --max_wav_duration S            longest training utterance in seconds [$max_wav_duration]
+  --token_type TYPE               word, char, bpe or unigram [$token_type]
+  --nbpe N                        SentencePiece vocabulary, for bpe and unigram [$nbpe]
+  --asr_config YAML               ESPnet training configuration [$asr_config]
+  --asr_args '...'                more ESPnet training arguments, e.g. '--max_epoch 10'
+  --asr_tag NAME                  experiment folder below --expdir [from the configurations' names]
+  --lottery_conf YAML             how to search [$lottery_conf]
+  --lottery_args '...'            overrides of it, e.g. '--rate 0.2 --rounds 10'
+  --separate_rounds true|false    each round in a process of its own [$separate_rounds]
+  --inference_config YAML         ESPnet decoding configuration [$inference_config]
+  --inference_tag NAME            decoding folder decode_NAME [from the configuration's name]
+  --decode_rounds 'all|N ...'     rounds to decode [$decode_rounds]
+
+Examples
+  $0
+  $0 --stage 5 --stop_stage 8 --lottery_args '--rate 0.2 --rounds 10' --asr_tag ten_rounds"
+# shellcheck source=utils/parse_options.sh
+. "$root/utils/parse_options.sh"
+
+die() { echo "run.sh: error: $*" >&2; exit 1; }
+
+[ $# -eq 0 ] || die "$1: no such argument: options start with -- (see --help)"
+for name in stage stop_stage nj inference_nj fs nbpe; do
+    [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "--$name ${!name}: a positive whole number is expected"
+done
+[[ $ngpu =~ ^[0-9]+$ ]] || die "--ngpu $ngpu: a whole number is expected"
+for name in stage stop_stage; do
+    [ "${!name}" -le 8 ] || die "--$name ${!name}: the last stage is 8"
+done
+[ "$stage" -le "$stop_stage" ] || die "--stage $stage comes after --stop_stage $stop_stage: nothing to do"
+case $token_type in
+    word | char) tokens=$token_type ;;
+    bpe | unigram) tokens=$token_type$nbpe ;;
+    *) die "--token_type $token_type: word, char, bpe or unigram is expected" ;;
+esac
+
+[ -e local/data.sh ] || cd "$root"
+for file in "$asr_config" "$lottery_conf" "$inference_config"; do
+    [ -f "$file" ] || die "$file: no such file in $PWD: check --asr_config, --lottery_conf, --inference_config"
+done
+asr_name=$(basename "$asr_config" .yaml)
+inference_name=$(basename "$inference_config" .yaml)
+token_dir=$datadir/token_list/$tokens
+stats_dir=$expdir/asr_stats_raw_$tokens
+exp=$expdir/${asr_tag:-${asr_name#train_}_${tokens}_$(basename "$lottery_conf" .yaml)}
+inference_tag=${inference_tag:-${inference_name#decode_}}
+dump=$dumpdir/raw
+read -ra tests <<<"$test_sets"
+sets=("$train_set" "$valid_set" "${tests[@]}")
+scored=("$valid_set" "${tests[@]}")
+
+# The first stage's input must be there; each later stage gets its input from the one before.
+need() { [ -e "$2" ] || die "$2 is missing: run stage $1 first (--stage $1)"; }
+case $stage in
+    1) [ -x local/data.sh ] || die "$PWD/local/data.sh is missing or not executable" ;;
+    2) for name in "${sets[@]}"; do need 1 "$datadir/$name/wav.scp"; done ;;
+    *) for name in "${sets[@]}"; do need 2 "$dump/$name/wav.scp"; done ;;
+esac
+if [ "$stage" -ge 4 ]; then need 3 "$token_dir/tokens.txt"; fi
+if [ "$stage" -ge 5 ]; then need 4 "$stats_dir/.done"; fi
+if [ "$stage" -ge 6 ]; then need 5 "$exp/rounds.jsonl"; fi
+if [ "$stage" -ge 8 ]; then
+    for name in "${scored[@]}"; do need 7 "$exp/round_00/decode_$inference_tag/$name/text"; done
+fi
+
+"$root/utils/setup.sh"
+# shellcheck source=path.sh
+. "$root/path.sh"
+cmd=$root/cmd.sh
+[ ! -f cmd.sh ] || cmd=./cmd.sh
+# shellcheck source=cmd.sh
+. "$cmd"
+
+split() { xargs -r printf '%s\0' <<<"$1"; }  # words as a shell quotes them, NUL-separated; nothing is run
+now=0
+trap '[ $? -eq 0 ] || echo "run.sh: stopped in stage $now; go on with: --stage $now" >&2' EXIT
+begin() {
+    [ "$stage" -le "$1" ] && [ "$1" -le "$stop_stage" ] || return 1
+    now=$1
+    echo "$(date +%T) stage $1: $2"
+}
+
+if begin 1 "data preparation"; then
+    mapfile -d '' -t options < <(split "$local_data_opts")
+    local/data.sh --out "$datadir" "${options[@]}"
+    audio-lottery validate "${sets[@]/#/$datadir/}"
+fi
+
+if begin 2 "audio to $fs Hz $audio_format in $dump"; then
+    for name in "${sets[@]}"; do
+        limits=(--min_wav_duration "$min_wav_duration" --max_wav_duration "$max_wav_duration")
+        # Test sets are scored whole.
+        if [[ " $test_sets " == *" $name "* ]]; then limits=(--min_wav_duration 0 --max_wav_duration inf); fi
+        audio-lottery format --data "$datadir/$name" --dump "$dump/$name" --fs "$fs" --resample "$resample" \
+            --audio_format "$audio_format" "${limits[@]}" --nj "$nj"
+    done
+fi
+
+if begin 3 "token list $token_dir"; then
+    audio-lottery tokens --token_type "$token_type" --nbpe "$nbpe" --text "$dump/$train_set/text" --out "$token_dir"
+fi
+
+token_options=(--token_type "$token_type" --token_list "$token_dir/tokens.txt")
+[ "$tokens" = "$token_type" ] || token_options+=(--bpemodel "$token_dir/bpe.model")
+
+if begin 4 "feature statistics $stats_dir"; then
+    audio-lottery stats --asr_config "$asr_config" --train "$dump/$train_set" --valid "$dump/$valid_set" \
+        "${token_options[@]}" --asr_args="$asr_args" --out "$stats_dir"
+fi
+
+find_ticket() {
+    audio-lottery find "$exp" --task asr --asr_config "$asr_config" --train "$dump/$train_set" \
+        --valid "$dump/$valid_set" --stats "$stats_dir" "${token_options[@]}" --lottery_conf "$lottery_conf" \
+        --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
+}
+
+if begin 5 "dense training, $exp/round_00"; then
+    find_ticket --last_round 0
+fi
+
+if begin 6 "rounds of pruning, rewinding and training, $exp"; then
+    find_ticket --separate_rounds "$separate_rounds"
+fi
+
+if begin 7 "decoding of ${scored[*]}, rounds: $decode_rounds"; then
+    read -ra rounds <<<"$decode_rounds"
+    decode=(audio-lottery decode "$exp" --inference_config "$inference_config" --data "$dump"
+        --sets "${scored[@]}" --tag "$inference_tag" --rounds "${rounds[@]}" --nj "$inference_nj")
+    "$decode_cmd" "JOB=1:$inference_nj" "$exp/logs/decode_$inference_tag.JOB.log" "${decode[@]}" --job JOB
+    "${decode[@]}" --merge
+fi
+
+if begin 8 "scoring, invariants, table"; then
+    audio-lottery score "$exp" --sets "${scored[@]}" --refs "$dump" --inference_tag "$inference_tag"
+    audio-lottery check "$exp"
+    audio-lottery table "$exp" --dev "$valid_set" --inference_tag "$inference_tag" --report "$exp/report" \
+        --command "$command_line"
+fi
