@@ -3,13 +3,17 @@
 import dataclasses
 import io
 import os
-import struct
+import re
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from audio_lottery.errors import LotteryError
+
+RESTORE = "restore it or remove the utterance"
+LENGTHS = re.compile(r"^ ?(?:data|SSND|riff|  Data Size|  Riff size) +: (\d+) \(should be (\d+)\)", re.M)
+UNKNOWN = 0x7FFFF000  # programs that write to a pipe cannot know the length and leave a huge one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,24 +48,18 @@ def probe(path: str | Path, where: str = "") -> AudioInfo:
         raise LotteryError(f"{prefix}{path}: {state}: correct the path or restore the file")
     size = path.stat().st_size
     if size == 0:
-        raise LotteryError(f"{prefix}{path}: empty file (0 bytes): restore it or remove the utterance")
-    missing = _missing_bytes(path, size)
-    if missing > 0:
-        raise LotteryError(
-            f"{prefix}{path}: truncated audio, {missing} bytes fewer than its header says: "
-            "restore the file or remove the utterance"
-        )
+        raise LotteryError(f"{prefix}{path}: empty file (0 bytes): {RESTORE}")
     try:
         with soundfile.SoundFile(path) as stream:
             info = AudioInfo(stream.frames, stream.samplerate, stream.channels, stream.format)
-            # A header can promise frames a compressed stream no longer has.
-            whole = info.frames == 0 or (stream.seek(info.frames - 1) >= 0 and len(stream.read(1)) == 1)
+            missing = _missing_bytes(path, size, stream.format, stream.extra_info)
+            whole = missing <= 0 and _last_frame_is_there(stream)
     except (soundfile.SoundFileError, OSError) as error:
-        raise LotteryError(f"{prefix}{path}: unreadable audio ({_reason(error)}): convert it") from None
-    if info.frames == 0:
-        raise LotteryError(f"{prefix}{path}: no samples in the audio: restore it or remove the utterance")
+        raise LotteryError(f"{prefix}{path}: unreadable audio ({_reason(error)}): replace it") from None
     if not whole:
-        raise LotteryError(f"{prefix}{path}: truncated audio: restore the file or remove the utterance")
+        raise LotteryError(f"{prefix}{path}: truncated audio, its header says more: {RESTORE}")
+    if info.frames == 0:
+        raise LotteryError(f"{prefix}{path}: no samples in the audio: {RESTORE}")
     return info
 
 
@@ -75,9 +73,9 @@ def read(
     try:
         samples, rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise LotteryError(f"{prefix}{path}: unreadable audio ({_reason(error)}): convert it") from None
+        raise LotteryError(f"{prefix}{path}: unreadable audio ({_reason(error)}): replace it") from None
     if len(samples) != stop - start:
-        raise LotteryError(f"{prefix}{path}: truncated audio: restore the file or remove the utterance")
+        raise LotteryError(f"{prefix}{path}: truncated audio: {RESTORE}")
     return samples, rate
 
 
@@ -136,30 +134,36 @@ def _reason(error: Exception) -> str:
     return str(text).strip().rstrip(".").lower()
 
 
-def _missing_bytes(path: Path, size: int) -> int:
-    """Bytes that a RIFF or Ogg header promises beyond the end of the file.
+def _last_frame_is_there(stream: soundfile.SoundFile) -> bool:
+    """Whether a compressed stream still holds the last of the frames its header promises."""
+    if stream.frames == 0:
+        return True
+    try:
+        stream.seek(stream.frames - 1)
+        return len(stream.read(1)) == 1
+    except soundfile.SoundFileError:
+        return False
 
-    libsndfile reads a short WAV or Ogg file as if it were whole, so the headers are read here.
+
+def _missing_bytes(path: Path, size: int, container: str, log: str) -> int:
+    """Bytes that a header promises beyond the end of the file.
+
+    libsndfile reads a file cut short as if it were whole. It notes the difference in its log for
+    WAV, AIFF, AU, W64 and RF64; the headers of Ogg and NIST sphere are read here.
     """
-    with open(path, "rb") as stream:
-        head = stream.read(12)
-        if head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE":
-            return _missing_riff(stream, size, ">" if head[:4] == b"RIFX" else "<")
-        if head[:4] == b"OggS":
-            return _missing_ogg(stream, size)
-    return 0
+    if container in ("OGG", "NIST"):
+        with open(path, "rb") as stream:
+            return _missing_ogg(stream, size) if container == "OGG" else _missing_nist(stream, size)
+    return max((int(said) - int(is_) for said, is_ in LENGTHS.findall(log) if int(said) < UNKNOWN), default=0)
 
 
-def _missing_riff(stream, size: int, order: str) -> int:
-    position = 12
-    while position + 8 <= size:
-        stream.seek(position)
-        name, length = struct.unpack(f"{order}4sI", stream.read(8))
-        if name == b"data":
-            # Programs that write to a pipe cannot know the length and leave a huge one.
-            return 0 if length >= 0x7FFFF000 else position + 8 + length - size
-        position += 8 + length + length % 2
-    return max(1, position - size)
+def _missing_nist(stream, size: int) -> int:
+    """The header is text: a line NIST_1A, its own length, then "name -i value" lines."""
+    fields = stream.read(1024).decode("latin-1").split("\n")
+    header = int(fields[1])
+    value = {name: int(number) for name, number in re.findall(r"(\w+) -i (\d+)", "\n".join(fields))}
+    frame = value.get("channel_count", 1) * value.get("sample_n_bytes", 2)
+    return header + value.get("sample_count", 0) * frame - size
 
 
 def _missing_ogg(stream, size: int) -> int:
