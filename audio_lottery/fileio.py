@@ -24,8 +24,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        os.chmod(temporary, 0o666 & ~_umask())
         yield temporary
+        # Writers may have replaced the file by one of their own, with other permissions.
+        os.chmod(temporary, 0o666 & ~_umask())
         fsync(temporary)
         os.replace(temporary, path)
         fsync(path.parent)

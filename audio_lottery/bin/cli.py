@@ -63,9 +63,16 @@ def guarded(function: Callable[[], int | None], prog: str) -> int:
 
 
 def main(module, argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Run a command module, one with ``add_arguments(parser)`` and ``run(args)``."""
-    prog = prog or "audio-lottery " + module.__name__.rpartition(".")[2]
+    """Run a command module, one with ``add_arguments(parser)`` and ``run(args)``.
+
+    A module with ``PASS_ON`` gets the options that its parser does not know as ``args.rest``.
+    """
+    # Run by python3 -m, the module is called __main__; its spec knows its name.
+    prog = prog or "audio-lottery " + module.__spec__.name.rpartition(".")[2]
     parser = Parser(prog=prog, description=module.__doc__)
     module.add_arguments(parser)
-    args = parser.parse_args(argv)
+    args, rest = parser.parse_known_args(argv)
+    if rest and not hasattr(module, "PASS_ON"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
     return guarded(lambda: module.run(args), prog)

@@ -1,0 +1,70 @@
+"""Decode rounds with ESPnet's own inference, in jobs; then join the jobs with --merge."""
+
+import sys
+from pathlib import Path
+
+from audio_lottery.bin import cli
+
+
+def add_arguments(parser) -> None:
+    """Options of a job and of the join."""
+    parser.add_argument("exp", help="folder of the search")
+    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer, st, s2t")
+    parser.add_argument("--inference_config", required=True, help="ESPnet inference configuration (YAML)")
+    parser.add_argument("--data", default="dump/raw", help="folder of the formatted sets")
+    parser.add_argument("--sets", nargs="+", required=True, help="sets to decode, like: dev test")
+    parser.add_argument("--tag", default=None, help="name of the decode folders; default: the configuration's name")
+    parser.add_argument("--rounds", nargs="+", default=["all"], help="rounds to decode: all, or numbers")
+    parser.add_argument("--model_file", default=None, help="model in each round's folder; default: the average")
+    parser.add_argument("--ngpu", type=int, default=0, help="GPUs; 0 decodes on the CPU")
+    parser.add_argument("--nj", type=int, default=1, help="number of jobs")
+    parser.add_argument("--job", type=int, default=None, help="run only this job, 1 to --nj; default: all in turn")
+    parser.add_argument("--merge", action="store_true", help="join the finished jobs into one text a set")
+
+
+def run(args) -> None:
+    """Decode or join every chosen round and set."""
+    from audio_lottery.errors import LotteryError
+    from audio_lottery.espnet.decode import COMMANDS, Decoding, decode, merge
+    from audio_lottery.espnet.versions import require
+    from audio_lottery.rounds import Layout
+
+    require()
+    if args.nj < 1 or (args.job is not None and not 1 <= args.job <= args.nj):
+        raise LotteryError(f"--job {args.job} --nj {args.nj}: a job is a number from 1 to --nj")
+    if args.task not in COMMANDS:
+        raise LotteryError(f"--task {args.task}: unknown: choose from {', '.join(COMMANDS)}")
+    if not Path(args.inference_config).is_file():
+        raise LotteryError(f"{args.inference_config}: not found: give another --inference_config")
+    layout = Layout(Path(args.exp))
+    tag = args.tag or Path(args.inference_config).stem
+    for number in _rounds(layout, args.rounds):
+        for name in args.sets:
+            decoding = Decoding(layout.round(number), Path(args.data) / name, args.inference_config, tag,
+                                args.task, args.model_file, args.ngpu)
+            if args.merge:
+                print(f"{decoding.folder}: {merge(decoding, args.nj)} hypotheses")
+                continue
+            for job in [args.job] if args.job else range(1, args.nj + 1):
+                count = decode(decoding, job, args.nj)
+                print(f"{decoding.folder}: job {job} of {args.nj}: {f'{count} decoded' if count else 'up to date'}",
+                      flush=True)
+
+
+def _rounds(layout, wanted: list[str]) -> list[int]:
+    from audio_lottery.errors import LotteryError
+
+    finished = layout.finished()
+    if not finished:
+        raise LotteryError(f"{layout.folder}: no finished round: run stage 5 first")
+    if wanted == ["all"]:
+        return finished
+    for word in wanted:
+        if not word.isdigit() or int(word) not in finished:
+            raise LotteryError(f"--rounds {word}: not a finished round of {layout.folder}: "
+                               f"there are {', '.join(map(str, finished))}")
+    return [int(word) for word in wanted]
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(sys.modules[__name__]))

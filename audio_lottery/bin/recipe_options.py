@@ -1,0 +1,24 @@
+"""Options that find, stats and prune share: prepared data, tokens and the ESPnet configuration."""
+
+import argparse
+import shlex
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add them; names follow ESPnet's recipes."""
+    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer, st, s2t")
+    parser.add_argument("--asr_config", required=True, help="ESPnet training configuration (YAML)")
+    parser.add_argument("--train", required=True, help="formatted training set, like dump/raw/train")
+    parser.add_argument("--valid", required=True, help="formatted dev set, like dump/raw/dev")
+    parser.add_argument("--token_type", default="word", choices=["word", "char", "bpe", "unigram"], help="tokens")
+    parser.add_argument("--token_list", required=True, help="tokens.txt")
+    parser.add_argument("--bpemodel", default=None, help="SentencePiece model, for bpe and unigram")
+    parser.add_argument("--asr_args", default="", help="further ESPnet options, as one string")
+
+
+def read(args: argparse.Namespace, stats: str):
+    """The :class:`audio_lottery.espnet.command.Recipe` of parsed options."""
+    from audio_lottery.espnet.command import Recipe
+
+    return Recipe(args.task, args.asr_config, args.train, args.valid, stats, args.token_type, args.token_list,
+                  args.bpemodel, getattr(args, "ngpu", 0), tuple(shlex.split(args.asr_args)))

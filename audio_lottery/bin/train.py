@@ -1,0 +1,31 @@
+"""Train one model or one ticket: ESPnet's own training command, with the --ticket_* options.
+
+All options but --task go to ESPnet (python3 -m espnet2.bin.asr_train --help lists them). A ticket is
+trained with --ticket_mask MASK --ticket_init theta0.safetensors, its initial weights are kept with
+--ticket_theta0 FILE.
+"""
+
+import sys
+
+from audio_lottery.bin import cli
+
+# ESPnet parses the options that are not ours.
+PASS_ON = True
+
+
+def add_arguments(parser) -> None:
+    """``--task``; the rest belongs to ESPnet."""
+    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer, st, s2t")
+
+
+def run(args) -> None:
+    """Hand over to the ticket-aware task."""
+    from audio_lottery.espnet.tasks import get_task
+    from audio_lottery.espnet.versions import require
+
+    require()
+    get_task(args.task).main(cmd=args.rest)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(sys.modules[__name__]))

@@ -1,0 +1,1 @@
+"""The only part that imports ESPnet: ticket-aware tasks and trainer, training and decoding of rounds."""

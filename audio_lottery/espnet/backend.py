@@ -1,0 +1,99 @@
+"""Rounds trained by ESPnet: the :class:`audio_lottery.rounds.Backend` of the recipes."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.command import Recipe, parse
+from audio_lottery.espnet.logs import logged_to, quiet
+from audio_lottery.espnet.models import averaged_model_file, load_state
+from audio_lottery.espnet.tasks import get_task
+from audio_lottery.espnet.versions import git_hash, versions
+from audio_lottery.fileio import read_json
+from audio_lottery.metrics.macs import count_asr
+from audio_lottery.scope import ScopeConfig, find_scope
+
+# Length of audio that MACs are stated for.
+MACS_SECONDS = 10.0
+
+
+class EspnetBackend:
+    """Trains each round as an ordinary ESPnet experiment, in this process or in its own."""
+
+    def __init__(self, recipe: Recipe, scope: ScopeConfig, separate: bool = False):
+        recipe.check()
+        self.recipe, self.scope_config = recipe, scope
+        # ESPnet spawns one process a GPU, whose output only a process of its own can collect.
+        self.separate = separate or recipe.ngpu > 1
+
+    @cached_property
+    def args(self):
+        """The parsed ESPnet options, without those of a round."""
+        return parse(self.recipe.task, self.recipe.training("unused"))
+
+    @cached_property
+    def model(self) -> torch.nn.Module:
+        """An untrained model of the recipe, for names, shapes and MACs."""
+        try:
+            with quiet():
+                return get_task(self.recipe.task).build_model(self.args)
+        except (TypeError, ValueError, AssertionError) as error:
+            raise LotteryError(f"{self.recipe.asr_config}: ESPnet cannot build this model ({error}): mend it") from None
+
+    def scope(self) -> list[str]:
+        """Names of the tensors that may be pruned, in network order."""
+        return list(find_scope(self.model, self.scope_config))
+
+    def train(self, round_folder: Path, options: Mapping[str, str]) -> None:
+        """Train one round to its end; a killed one goes on from its last whole epoch."""
+        extra = [word for name, value in options.items() for word in (f"--ticket_{name}", value)]
+        command = self.recipe.training(round_folder, extra)
+        log = round_folder / "train.log"
+        if not self.separate:
+            parse(self.recipe.task, command)
+            with logged_to(log):
+                get_task(self.recipe.task).main(cmd=command)
+            return
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "a", encoding="utf-8") as stream:
+            words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
+            if subprocess.run(words, stderr=stream).returncode:
+                raise LotteryError(f"{log}: the training of this round failed: see the end of that file")
+
+    def weights(self, round_folder: Path, source: str) -> dict[str, torch.Tensor]:
+        """Parameters at a round's end: the last epoch's, or the average of the n best on dev."""
+        path = round_folder / "latest.pth" if source == "last" else averaged_model_file(round_folder)
+        state = load_state(path)
+        return {name: state[name] for name, _ in self.model.named_parameters()}
+
+    def facts(self, round_folder: Path) -> dict[str, Any]:
+        """What the ledger keeps beside counts: training effort, dev scores, MACs, seed, versions."""
+        steps = read_json(round_folder / "steps.json")
+        epoch = max(map(int, steps))
+        self.model.load_state_dict(load_state(averaged_model_file(round_folder)))
+        macs = count_asr(self.model, MACS_SECONDS, self._rate())
+        return {
+            "seed": self.args.seed, "epochs": epoch, "steps": steps[str(epoch)],
+            "valid": _valid_scores(round_folder),
+            "macs": {"seconds": MACS_SECONDS, "dense": macs.dense, "sparse": macs.sparse},
+            "versions": versions(), "git": git_hash(),
+        }
+
+    def _rate(self) -> int:
+        rate = (self.args.frontend_conf or {}).get("fs", 16000)
+        return int(str(rate).replace("k", "000"))
+
+
+def _valid_scores(round_folder: Path) -> dict[str, float]:
+    """Dev scores of the epoch with the lowest dev loss."""
+    states = torch.load(round_folder / "checkpoint.pth", map_location="cpu", weights_only=True)
+    epochs = [values["valid"] for values in states["reporter"]["stats"].values() if "valid" in values]
+    best = min(epochs, key=lambda scores: scores.get("loss", float("inf")))
+    return {key: float(best[key]) for key in ("loss", "loss_ctc", "cer_ctc", "cer", "wer", "acc")
+            if isinstance(best.get(key), int | float) and best[key] == best[key]}

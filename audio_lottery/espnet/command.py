@@ -1,0 +1,80 @@
+"""The ESPnet training command of a recipe: prepared data, tokens, statistics and configuration."""
+
+import contextlib
+import io
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.tasks import get_task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What stage 5 onwards needs of the stages before it. All paths as on the command line."""
+
+    task: str
+    asr_config: str
+    train: str
+    valid: str
+    stats: str
+    token_type: str
+    token_list: str
+    bpemodel: str | None = None
+    ngpu: int = 0
+    asr_args: Sequence[str] = ()
+
+    def check(self) -> None:
+        """Raise :class:`LotteryError` naming the stage that makes what is missing."""
+        needed = [(self.asr_config, "give another --asr_config")]
+        needed += [(f"{self.train}/wav.scp", "run stage 2"), (f"{self.valid}/wav.scp", "run stage 2")]
+        needed += [(self.token_list, "run stage 3")] + ([(self.bpemodel, "run stage 3")] if self.bpemodel else [])
+        needed += [(f"{self.stats}/{part}/{shape}", "run stage 4") for part in ("train", "valid")
+                   for shape in ("speech_shape", f"text_shape.{self.token_type}")]
+        for path, remedy in needed:
+            if not Path(path).is_file():
+                raise LotteryError(f"{path}: not found: {remedy}")
+
+    def data_options(self) -> list[str]:
+        """ESPnet's options for data and tokens, shared by statistics and training."""
+        options = ["--use_preprocessor", "true", "--token_type", self.token_type, "--token_list", self.token_list]
+        if self.bpemodel:
+            options += ["--bpemodel", self.bpemodel]
+        for part, folder in (("train", self.train), ("valid", self.valid)):
+            for table, name, kind in (("wav.scp", "speech", data_kind(folder)), ("text", "text", "text")):
+                options += [f"--{part}_data_path_and_name_and_type", f"{folder}/{table},{name},{kind}"]
+        return options
+
+    def training(self, output: str | Path, extra: Sequence[str] = ()) -> list[str]:
+        """The whole ``asr_train`` command line of one round."""
+        options = ["--config", self.asr_config, "--output_dir", str(output), "--resume", "true",
+                   "--ngpu", str(self.ngpu), *self.data_options()]
+        for part in ("train", "valid"):
+            for shape in ("speech_shape", f"text_shape.{self.token_type}"):
+                options += [f"--{part}_shape_file", f"{self.stats}/{part}/{shape}"]
+        # Only read by batch_type folded: the lengths (samples, tokens) that halve a batch.
+        options += ["--fold_length", "80000", "--fold_length", "150"]
+        return [*options, *self.asr_args, *extra]
+
+
+def data_kind(folder: str | Path) -> str:
+    """ESPnet's type of a set's wav.scp: audio, or features in a Kaldi ark."""
+    path = Path(folder) / "feats_type"
+    return "sound" if not path.exists() or path.read_text().strip() == "raw" else "kaldi_ark"
+
+
+def parse(task: str, command: Sequence[str]) -> Namespace:
+    """Parse an ESPnet command; its complaint about an option becomes one line."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return get_task(task).get_parser().parse_args(list(command))
+    except SystemExit:
+        lines = said.getvalue().strip().splitlines() or ["unknown reason"]
+        reason = lines[-1].split("error: ", 1)[-1]
+        raise LotteryError(f"ESPnet refused the training options: {reason}: "
+                           "mend --asr_config or --asr_args") from None
+    except OSError as error:
+        raise LotteryError(f"{error.filename}: {error.strerror}: give another --asr_config") from None

@@ -1,0 +1,42 @@
+"""ESPnet tasks made ticket-aware, by subclassing alone."""
+
+import importlib
+
+from espnet2.tasks.abs_task import AbsTask
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.logs import quiet
+from audio_lottery.espnet.trainer import TicketTrainerMixin
+
+# Task name as in espnet2.bin.<name>_train -> the stock task.
+TASKS = {
+    "asr": ("espnet2.tasks.asr", "ASRTask"),
+    "asr_transducer": ("espnet2.tasks.asr_transducer", "ASRTransducerTask"),
+    "st": ("espnet2.tasks.st", "STTask"),
+    "s2t": ("espnet2.tasks.s2t", "S2TTask"),
+}
+
+
+def ticket_aware(task: type[AbsTask]) -> type[AbsTask]:
+    """A subclass of any espnet2 task whose trainer takes the ``--ticket_*`` options."""
+    trainer = type("Ticket" + task.trainer.__name__, (TicketTrainerMixin, task.trainer),
+                   {"__module__": __name__, "__doc__": task.trainer.__doc__})
+    return type("Ticket" + task.__name__, (task,),
+                {"__module__": __name__, "__doc__": task.__doc__, "trainer": trainer})
+
+
+def get_task(name: str) -> type[AbsTask]:
+    """The ticket-aware task of a name such as ``asr``; unknown names are a :class:`LotteryError`."""
+    if name not in TASKS:
+        raise LotteryError(f"--task {name}: unknown: choose from {', '.join(TASKS)}")
+    return __getattr__("Ticket" + TASKS[name][1])
+
+
+def __getattr__(name: str) -> type[AbsTask]:
+    # Made on demand, and found by name when ESPnet's spawned processes unpickle the class.
+    for module, stock in TASKS.values():
+        if name == "Ticket" + stock:
+            with quiet():
+                globals()[name] = ticket_aware(getattr(importlib.import_module(module), stock))
+            return globals()[name]
+    raise AttributeError(name)

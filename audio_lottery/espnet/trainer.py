@@ -1,0 +1,194 @@
+"""A mixin that makes any espnet2 trainer ticket-aware, by subclassing alone.
+
+Before the first step it sets the round's start (theta0 or thetak, times the mask) and writes it down;
+during training it keeps pruned weights, their gradients and their optimiser moments at exactly zero;
+it makes ESPnet's checkpoints safe against a kill. The model's state dict is never changed.
+"""
+
+import argparse
+import dataclasses
+import logging
+import time
+from pathlib import Path
+
+import torch
+
+from audio_lottery import hooks, snapshot
+from audio_lottery.errors import LotteryError
+from audio_lottery.espnet import checkpoints
+from audio_lottery.espnet.progress import Progress
+from audio_lottery.fileio import read_json, write_json
+from audio_lottery.mask import Mask
+from audio_lottery.moment import Moment
+from audio_lottery.zeros import count
+
+
+@dataclasses.dataclass
+class TicketOptions:
+    """The options that :meth:`TicketTrainerMixin.add_arguments` adds to an ESPnet training command."""
+
+    mask: str | None = None
+    init: str | None = None
+    theta0: str | None = None
+    thetak: str | None = None
+    rewind: str = "0"
+
+
+@dataclasses.dataclass
+class _Run:
+    """What one training run keeps at hand for the hooks below."""
+
+    mask: Mask | None
+    progress: Progress
+    steps: int = 0
+    invalid: bool = False
+
+
+class TicketTrainerMixin:
+    """Put before an espnet2 ``Trainer`` class: ``class TicketTrainer(TicketTrainerMixin, Trainer)``."""
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        group = parser.add_argument_group("Winning tickets")
+        group.add_argument("--ticket_mask", default=None, help="mask file: its pruned weights stay zero")
+        group.add_argument("--ticket_init", default=None,
+                           help="safetensors file with all weights to start from (theta0 or thetak)")
+        group.add_argument("--ticket_theta0", default=None, help="keep the initial weights in this file")
+        group.add_argument("--ticket_thetak", default=None, help="keep the weights of --ticket_rewind in this file")
+        group.add_argument("--ticket_rewind", default="0", help="the point of --ticket_thetak: 500it or 2ep")
+
+    @classmethod
+    def build_options(cls, args: argparse.Namespace):
+        options = super().build_options(args)
+        names = [field.name for field in dataclasses.fields(TicketOptions)]
+        options.ticket = TicketOptions(**{name: getattr(args, f"ticket_{name}", None) for name in names})
+        return options
+
+    @classmethod
+    def run(cls, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs) -> None:
+        ticket, folder = trainer_options.ticket, Path(trainer_options.output_dir)
+        _refuse_unsupported(trainer_options)
+        main = not distributed_option.distributed or distributed_option.dist_rank == 0
+        mask = Mask.load(ticket.mask) if ticket.mask else None
+        if mask is not None:
+            mask.validate(model)
+        if main and trainer_options.resume:
+            checkpoints.recover(folder, trainer_options.best_model_criterion)
+        _barrier(distributed_option)
+        if not (trainer_options.resume and (folder / checkpoints.CURRENT).exists()):
+            _start(model, mask, ticket, main)
+        trainer_options.run = _Run(mask, Progress(folder, trainer_options.max_epoch, enabled=main))
+        handles = [hooks.attach(model, mask)] if mask is not None else []
+        if main and ticket.thetak:
+            handles.append(_keep_thetak_by_step(model, optimizers[0], trainer_options))
+        handles.append(optimizers[0].register_step_post_hook(lambda *_: _count(trainer_options.run)))
+        try:
+            super().run(model=model, optimizers=optimizers, schedulers=schedulers,
+                        trainer_options=trainer_options, distributed_option=distributed_option, **kwargs)
+        finally:
+            for handle in handles:
+                handle.remove()
+        if trainer_options.run.invalid:
+            raise LotteryError(f"{folder}: no step of the last epoch had a finite gradient: lower the learning rate")
+        if main:
+            (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
+
+    @classmethod
+    def train_one_epoch(cls, model, optimizers, schedulers, scaler, reporter, options, distributed_option,
+                        **kwargs) -> bool:
+        run, folder, epoch = options.run, Path(options.output_dir), reporter.get_epoch()
+        main = not distributed_option.distributed or distributed_option.dist_rank == 0
+        steps = read_json(folder / "steps.json") if (folder / "steps.json").exists() else {}
+        run.steps = steps.get(str(epoch - 1), 0)
+        if main and epoch == 1:
+            write_json(folder / "start.json", _start_record(model, optimizers, schedulers, scaler, options.seed))
+        if main:
+            checkpoints.protect(folder)
+        began = time.perf_counter()
+        run.invalid = super().train_one_epoch(
+            model=model, optimizers=optimizers, schedulers=schedulers, scaler=scaler, reporter=reporter,
+            options=options, distributed_option=distributed_option, **kwargs)
+        model = getattr(model, "module", model)
+        if run.mask is not None and (broken := run.mask.violations(model)):
+            name, count = next(iter(broken.items()))
+            raise LotteryError(f"{folder}: {count} pruned weights of {name} are not zero after epoch {epoch}: "
+                               "something wrote them past the mask; choose another optimiser")
+        if main:
+            steps[str(epoch)] = run.steps
+            write_json(folder / "steps.json", steps)
+            _keep_thetak_by_epoch(model, options, epoch)
+            run.progress.trained(epoch, time.perf_counter() - began)
+        return run.invalid
+
+    @classmethod
+    def validate_one_epoch(cls, model, reporter, options, **kwargs) -> None:
+        super().validate_one_epoch(model=model, reporter=reporter, options=options, **kwargs)
+        if options.run.mask is not None:
+            counts = count(dict(getattr(model, "module", model).named_parameters()), options.run.mask)
+            reporter.register({"density_scope": counts.density_scope, "density_whole": counts.density_whole})
+            reporter.next()
+        options.run.progress.validated(reporter)
+
+
+def _refuse_unsupported(options) -> None:
+    if not options.ticket.mask:
+        return
+    if options.grad_noise:
+        raise LotteryError("grad_noise: true: the noise would bring pruned weights back: set it to false")
+    if options.sharded_ddp:
+        raise LotteryError("sharded_ddp: true: masks need the whole tensors on each rank: set it to false")
+
+
+def _barrier(distributed_option) -> None:
+    if distributed_option.distributed:
+        torch.distributed.barrier()
+
+
+def _start(model: torch.nn.Module, mask: Mask | None, ticket: TicketOptions, main: bool) -> None:
+    """Set the weights a round starts from: the given ones, else theta0 kept now or by a killed start."""
+    if ticket.init:
+        snapshot.load_into(model, ticket.init)
+    elif ticket.theta0 and Path(ticket.theta0).exists():
+        snapshot.load_into(model, ticket.theta0)
+    elif ticket.theta0 and main:
+        snapshot.save(ticket.theta0, model.state_dict(), {"kind": "theta0", "moment": "0"})
+    if mask is not None:
+        mask.apply_(model)
+
+
+def _start_record(model, optimizers, schedulers, scaler, seed: int) -> dict:
+    """What a round starts from, taken right before its first step; ``audio-lottery check`` reads it."""
+    model = getattr(model, "module", model)
+    return {
+        "tensors": snapshot.digests(model.state_dict()),
+        "parameters": [name for name, _ in model.named_parameters()],
+        "optimizer_states": sum(len(optimizer.state) for optimizer in optimizers),
+        "optimizers": [repr(optimizer) for optimizer in optimizers],
+        "schedulers": [None if one is None else repr(sorted(one.state_dict().items())) for one in schedulers],
+        "scaler": None if scaler is None else repr(sorted(scaler.state_dict().items())),
+        "seed": seed,
+        "random_state": snapshot.tensor_digest(torch.get_rng_state()),
+    }
+
+
+def _count(run: _Run) -> None:
+    run.steps += 1
+
+
+def _keep_thetak_by_step(model, optimizer, options):
+    """Keep the weights after optimiser step k; the hook runs before the step is counted."""
+    wanted, ticket = Moment.parse(options.ticket.rewind), options.ticket
+
+    def keep(*_) -> None:
+        if wanted.unit == "it" and options.run.steps + 1 == wanted.count:
+            snapshot.save(ticket.thetak, model.state_dict(), {"kind": "thetak", "moment": str(wanted)})
+
+    return optimizer.register_step_post_hook(keep)
+
+
+def _keep_thetak_by_epoch(model, options, epoch: int) -> None:
+    wanted, ticket = Moment.parse(options.ticket.rewind), options.ticket
+    if ticket.thetak and wanted.unit == "ep" and wanted.count == epoch:
+        logging.info("Keeping the weights of epoch %d in %s", epoch, ticket.thetak)
+        snapshot.save(ticket.thetak, model.state_dict(), {"kind": "thetak", "moment": str(wanted)})

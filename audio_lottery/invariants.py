@@ -1,0 +1,144 @@
+"""Proof of the invariants on a search's folder, from its files alone.
+
+Each function yields the violations it finds, as sentences that name the round and the tensor.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+import yaml
+
+from audio_lottery import snapshot
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import read_json, read_text
+from audio_lottery.ledger import Ledger
+from audio_lottery.mask import Mask
+from audio_lottery.rounds import Layout
+from audio_lottery.schedule import count_to_prune
+from audio_lottery.zeros import count
+
+LoadState = Callable[[Path], dict[str, torch.Tensor]]
+
+
+def check_masks(layout: Layout) -> Iterator[str]:
+    """Masks nest, each prunes exactly the scheduled count, and the ledger holds their digests."""
+    config = yaml.safe_load(read_text(layout.config))
+    before = None
+    for number in layout.finished()[1:]:
+        mask = Mask.load(layout.mask(number))
+        kept = before.kept if before else mask.numel
+        if before is not None and not mask.is_subset(before):
+            yield f"round {number}: the mask keeps weights that round {number - 1} pruned"
+        wanted = kept - count_to_prune(kept, config["rate"])
+        if mask.kept != wanted:
+            yield f"round {number}: the mask keeps {mask.kept} weights, {wanted} are due"
+        row = Ledger(layout.ledger).get(number) or {}
+        if row.get("mask_digest") != mask.digest():
+            yield f"round {number}: the mask is not the one in {layout.ledger.name}"
+        before = mask
+
+
+def check_start(layout: Layout) -> Iterator[str]:
+    """Every round started from theta0 (or thetak), bit for bit, with fresh optimiser, scheduler and seed."""
+    config = yaml.safe_load(read_text(layout.config))
+    first = read_json(layout.round(0) / "start.json")
+    for number in layout.finished():
+        theta = snapshot.load(layout.start(config["rewind"]) if number else layout.theta0)
+        if number:
+            Mask.load(layout.mask(number)).apply_(theta)
+        start = read_json(layout.round(number) / "start.json")
+        yield from _same_names(f"round {number}: start", theta, start["tensors"])
+        for name, digest in snapshot.digests(theta).items():
+            if start["tensors"].get(name) != digest:
+                yield f"round {number}: tensor {name} did not start from {layout.start(config['rewind']).name}"
+        if start["optimizer_states"]:
+            yield f"round {number}: the optimiser did not start fresh ({start['optimizer_states']} states)"
+        for what in ("optimizers", "schedulers", "scaler", "seed", "random_state"):
+            if start[what] != first[what]:
+                yield f"round {number}: {what} started otherwise than in round 0"
+
+
+def check_models(layout: Layout, load_state: LoadState) -> Iterator[str]:
+    """Stock names and shapes in every kept model, pruned weights +0.0, the ledger's counts counted again."""
+    theta0 = snapshot.load(layout.theta0)
+    parameters = read_json(layout.round(0) / "start.json")["parameters"]
+    for number in layout.finished():
+        mask = Mask.load(layout.mask(number)) if number else None
+        for path in sorted(layout.round(number).glob("*.pth")):
+            if path.is_symlink() or path.name.startswith("checkpoint"):
+                continue
+            state = load_state(path)
+            yield from _same_names(f"round {number}: {path.name}", theta0, state)
+            if mask is not None:
+                yield from _zeros(f"round {number}: {path.name}", mask, state)
+        yield from _ledger_counts(layout, number, mask, load_state, parameters)
+
+
+def check_optimizer(layout: Layout, load_state: LoadState) -> Iterator[str]:
+    """Optimiser moments of pruned weights are zero in the checkpoints that are kept."""
+    for number in layout.finished()[1:]:
+        path = layout.round(number) / "checkpoint.pth"
+        if not path.exists():
+            continue
+        mask = Mask.load(layout.mask(number))
+        names = read_json(layout.round(number) / "start.json")["parameters"]
+        for optimizer in load_state(path)["optimizers"]:
+            order = [index for group in optimizer["param_groups"] for index in group["params"]]
+            if len(order) != len(names):
+                continue  # several optimisers, or groups of some parameters: their order is not known here
+            for index, moments in optimizer["state"].items():
+                name = names[order.index(index)] if sorted(order) == order else None
+                for key, value in moments.items() if name in mask else ():
+                    if value.shape == mask[name].shape and bool(value[~mask[name]].any()):
+                        yield f"round {number}: {path.name}: {key} of pruned weights of {name} is not zero"
+
+
+def _same_names(where: str, theta: dict[str, torch.Tensor], other: dict) -> Iterator[str]:
+    for name in sorted(theta.keys() ^ other.keys()):
+        yield f"{where}: tensor {name} is {'missing' if name in theta else 'not a stock name'}"
+    for name in theta.keys() & other.keys():
+        if isinstance(other[name], torch.Tensor) and other[name].shape != theta[name].shape:
+            yield f"{where}: tensor {name} has shape {tuple(other[name].shape)}, not {tuple(theta[name].shape)}"
+
+
+def _zeros(where: str, mask: Mask, state: dict[str, torch.Tensor]) -> Iterator[str]:
+    for name, kept in mask.items():
+        pruned = state[name][~kept]
+        if bool((pruned != 0).any()) or bool(torch.signbit(pruned).any()):
+            yield f"{where}: pruned weights of {name} are not exactly zero"
+
+
+def _ledger_counts(layout, number, mask, load_state, parameters) -> Iterator[str]:
+    row = Ledger(layout.ledger).get(number)
+    if row is None:
+        yield f"round {number}: not in {layout.ledger.name}"
+        return
+    scope = list(mask) if mask is not None else []
+    for path in layout.round(number).glob("*.ave.pth"):
+        state = load_state(path)
+        counts = count({name: state[name] for name in parameters}, scope)
+        if mask is not None and counts.kept_scope > mask.kept:
+            yield f"round {number}: {path.name} has {counts.kept_scope} weights in scope, the mask keeps {mask.kept}"
+        if mask is not None and (counts.kept_scope, counts.nonzero_whole) != (row["kept_scope"], row["nonzero_whole"]):
+            yield (f"round {number}: {layout.ledger.name} says {row['kept_scope']} weights in scope and "
+                   f"{row['nonzero_whole']} in all, {path.name} has {counts.kept_scope} and {counts.nonzero_whole}")
+
+
+def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
+    """All checks of a search's folder: name of the check -> violations (none: it holds).
+
+    ``load_state`` reads a ``.pth`` file without executing anything. Raises :class:`LotteryError` when
+    a file that the checks need is missing or damaged.
+    """
+    layout = Layout(Path(folder))
+    if not layout.finished():
+        raise LotteryError(f"{folder}: no finished round: give the folder of a search (exp/<tag>)")
+    if layout.finished() != list(range(len(layout.finished()))):
+        raise LotteryError(f"{folder}: finished rounds are {layout.finished()}: run the search again to fill the gap")
+    return {
+        "masks nest, counts exact": list(check_masks(layout)),
+        "rounds start from the kept weights, bit for bit, all else fresh": list(check_start(layout)),
+        "stock names, exact zeros, counts as in the ledger": list(check_models(layout, load_state)),
+        "optimiser moments of pruned weights are zero": list(check_optimizer(layout, load_state)),
+    }
