@@ -29,6 +29,7 @@ setup(
         "soundfile>=0.12",
         "espeakng-loader>=0.2.4",
         "matplotlib>=3.8",
+        "tensorboard>=2.14",  # the curves of a search, density among them
         # ESPnet needs these three without always saying so: training imports nltk, the error counts of
         # CTC validation use editdistance, and without hydra-core a warning swallows train.log's lines.
         "nltk>=3.4.5",

@@ -24,6 +24,10 @@ COMMANDS = {
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
     "check": "verify the invariants of a search's folder",
+    "pack": "write a round as one small ticket file",
+    "unpack": "unpack a ticket file into a folder that ESPnet loads",
+    "info": "show what a ticket file holds",
+    "verify": "verify a ticket file, also against the model it was made from",
 }
 
 
