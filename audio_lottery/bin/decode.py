@@ -37,7 +37,7 @@ def run(args) -> None:
     if not Path(args.inference_config).is_file():
         raise LotteryError(f"{args.inference_config}: not found: give another --inference_config")
     layout = Layout(Path(args.exp))
-    tag = args.tag or Path(args.inference_config).stem
+    tag = args.tag or Path(args.inference_config).stem.removeprefix("decode_")
     for number in _rounds(layout, args.rounds):
         for name in args.sets:
             decoding = Decoding(layout.round(number), Path(args.data) / name, args.inference_config, tag,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import data_kind
-from audio_lottery.espnet.logs import logged_to
+from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
 
@@ -87,7 +87,8 @@ def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
                "--key_file", str(key_file), f"--{name}_train_config", str(decoding.round_folder / "config.yaml"),
                f"--{name}_model_file", str(decoding.model), "--data_path_and_name_and_type",
                f"{decoding.data}/wav.scp,speech,{data_kind(decoding.data)}"]
-    stock = importlib.import_module(COMMANDS[decoding.task])
+    with quiet():
+        stock = importlib.import_module(COMMANDS[decoding.task])
     with logged_to(output.parent / f"{output.name}.log"):
         try:
             stock.main(cmd=command)

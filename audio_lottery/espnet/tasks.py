@@ -1,12 +1,14 @@
 """ESPnet tasks made ticket-aware, by subclassing alone."""
 
 import importlib
-
-from espnet2.tasks.abs_task import AbsTask
+from typing import TYPE_CHECKING
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.trainer import TicketTrainerMixin
+
+if TYPE_CHECKING:
+    from espnet2.tasks.abs_task import AbsTask
 
 # Task name as in espnet2.bin.<name>_train -> the stock task.
 TASKS = {
@@ -17,7 +19,7 @@ TASKS = {
 }
 
 
-def ticket_aware(task: type[AbsTask]) -> type[AbsTask]:
+def ticket_aware(task: "type[AbsTask]") -> "type[AbsTask]":
     """A subclass of any espnet2 task whose trainer takes the ``--ticket_*`` options."""
     trainer = type("Ticket" + task.trainer.__name__, (TicketTrainerMixin, task.trainer),
                    {"__module__": __name__, "__doc__": task.trainer.__doc__})
@@ -25,14 +27,14 @@ def ticket_aware(task: type[AbsTask]) -> type[AbsTask]:
                 {"__module__": __name__, "__doc__": task.__doc__, "trainer": trainer})
 
 
-def get_task(name: str) -> type[AbsTask]:
+def get_task(name: str) -> "type[AbsTask]":
     """The ticket-aware task of a name such as ``asr``; unknown names are a :class:`LotteryError`."""
     if name not in TASKS:
         raise LotteryError(f"--task {name}: unknown: choose from {', '.join(TASKS)}")
     return __getattr__("Ticket" + TASKS[name][1])
 
 
-def __getattr__(name: str) -> type[AbsTask]:
+def __getattr__(name: str) -> "type[AbsTask]":
     # Made on demand, and found by name when ESPnet's spawned processes unpickle the class.
     for module, stock in TASKS.values():
         if name == "Ticket" + stock:
