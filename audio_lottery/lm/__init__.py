@@ -1,0 +1,1 @@
+"""n-gram language models: modified Kneser-Ney estimation, ARPA files, perplexity."""
