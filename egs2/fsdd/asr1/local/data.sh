@@ -5,5 +5,4 @@
 # and the other options of: audio-lottery prepare fsdd --help
 set -euo pipefail
 
-python3 -m audio_lottery.bin.prepare fsdd --out data --downloads downloads "$@"
-python3 -m audio_lottery.bin.validate data/train data/dev data/test
+audio-lottery prepare fsdd --downloads downloads "$@"
