@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "markdown"), default="text", help="how to print it")
     parser.add_argument("--report", metavar="DIR", help="write RESULTS.md and wer.png to this folder")
     parser.add_argument(
-        "--command", nargs="+", default=[], metavar="LINE", help="command lines that RESULTS.md shall show"
+        "--command", action="append", default=[], metavar="LINE",
+        help="a command line that RESULTS.md shall show; may be given again",
     )
     cli.add_json(parser)
 
