@@ -9,6 +9,7 @@ import argparse
 import sys
 
 from audio_lottery.bin import cli
+from audio_lottery.data.options import integer, number
 
 
 def _channel(text: str) -> str:
@@ -21,16 +22,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options, named as ESPnet's where it has them."""
     parser.add_argument("--data", required=True, help="data folder to read, data/train for instance")
     parser.add_argument("--dump", required=True, help="folder to write, dump/raw/train for instance")
-    parser.add_argument("--fs", type=int, default=8000, help="sampling rate in Hz")
+    parser.add_argument("--fs", type=integer(1000, 192000), default=8000, help="sampling rate in Hz")
     parser.add_argument("--audio_format", choices=("wav", "flac"), default="wav", help="of written audio")
-    parser.add_argument("--min_wav_duration", type=float, default=0.1, help="drop what is shorter (seconds)")
-    parser.add_argument("--max_wav_duration", type=float, default=20.0, help="drop what is longer (seconds)")
+    parser.add_argument(
+        "--min_wav_duration", type=number(0), default=0.1, help="drop what is shorter (seconds)"
+    )
+    parser.add_argument(
+        "--max_wav_duration", type=number(0), default=20.0, help="drop what is longer (seconds)"
+    )
     parser.add_argument("--resample", type=cli.str2bool, default=True,
                         help="true: resample audio of another rate; false: refuse it")  # fmt: skip
     parser.add_argument(
         "--channel", type=_channel, help="channel to take, from 1, or mix; none: refuse several"
     )
-    parser.add_argument("--nj", type=int, default=1, help="parallel processes")
+    parser.add_argument("--nj", type=integer(1), default=1, help="parallel processes")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from audio_lottery.bin import cli
+from audio_lottery.data.options import integer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="folder for tokens.txt and bpe.model")
     parser.add_argument("--token_type", choices=("word", "char", "bpe", "unigram"), default="word",
                         help="unit of the token list")  # fmt: skip
-    parser.add_argument("--nbpe", type=int, default=30, help="length of the token list for bpe and unigram")
+    parser.add_argument(
+        "--nbpe", type=integer(1), default=30, help="length of the token list for bpe and unigram"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from audio_lottery.data import audio, done, kaldi
 from audio_lottery.data.espeak import Speech, synthesise
+from audio_lottery.data.options import integer, number
 from audio_lottery.data.strings import LONGEST, SHORTEST, WORDS, prepare_once
 
 VERSION = 1  # raise when the audio changes, so that corpora on disk are made again
@@ -28,11 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``audio-lottery prepare digits``."""
     parser.add_argument("--out", type=Path, default=Path("data"), help="parent of train, dev and test")
     parser.add_argument("--wav_dir", type=Path, help="where the audio goes; by default OUT/digits_wav")
-    parser.add_argument("--train_strings", type=int, default=400, help="utterances for training")
-    parser.add_argument("--dev_strings", type=int, default=60, help="utterances for model selection")
-    parser.add_argument("--test_strings", type=int, default=100, help="utterances for scoring")
-    parser.add_argument("--fs", type=int, default=8000, help="sampling rate in Hz")
-    parser.add_argument("--snr", type=float, default=20.0, help="signal-to-noise ratio in dB")
+    parser.add_argument("--train_strings", type=integer(1), default=400, help="utterances for training")
+    parser.add_argument("--dev_strings", type=integer(1), default=60, help="utterances for model selection")
+    parser.add_argument("--test_strings", type=integer(1), default=100, help="utterances for scoring")
+    parser.add_argument("--fs", type=integer(4000, 48000), default=8000, help="sampling rate in Hz")
+    parser.add_argument("--snr", type=number(-20, 100), default=20.0, help="signal-to-noise ratio in dB")
     parser.add_argument("--seed", type=int, default=0, help="seed of strings, rates, pitches and noise")
 
 
@@ -63,14 +64,14 @@ def prepare_digits(out: Path, wav_dir: Path, sizes: dict[str, int], fs: int = 80
 def _make_set(subset: str, size: int, wav_dir: Path, fs: int, snr: float, seed: int) -> kaldi.DataDir:
     voices = VOICES[subset]
     rows, jobs = [], []
-    for number in range(size):
-        voice = voices[number % len(voices)]
-        rng = random.Random(f"{seed}-{subset}-{number}")
+    for index in range(size):
+        voice = voices[index % len(voices)]
+        rng = random.Random(f"{seed}-{subset}-{index}")
         words = [rng.choice(WORDS) for _ in range(rng.randint(SHORTEST, LONGEST))]
         jobs.append(Speech(voice, " ".join(words).lower(), rate=rng.randint(160, 220),
                            pitch=rng.randint(40, 60), seed=rng.randrange(1, 2**31)))  # fmt: skip
         speaker = voice.replace("+", "_")
-        utterance = f"{speaker}-{subset}-{number:04d}"
+        utterance = f"{speaker}-{subset}-{index:04d}"
         rows.append((utterance, speaker, str(wav_dir / f"{utterance}.wav"), " ".join(words)))
     for job, row, (samples, rate) in zip(jobs, rows, synthesise(jobs), strict=True):
         speech = audio.resample(samples.astype(np.float32) / 32768.0, rate, fs)

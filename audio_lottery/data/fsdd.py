@@ -20,6 +20,7 @@ import numpy as np
 
 from audio_lottery import fileio
 from audio_lottery.data import audio, done, download, kaldi
+from audio_lottery.data.options import integer
 from audio_lottery.data.strings import WORDS, prepare_once, random_lengths
 from audio_lottery.errors import LotteryError
 
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dev_speaker", help=f"dev speaker, {DEV_SPEAKER} unless given")
     parser.add_argument("--fold", type=int, help="instead: fold 1 to 6 of a cross-validation; "
                         "each speaker is tested in one and dev in another")  # fmt: skip
-    parser.add_argument("--passes", type=int, default=2, help="times each train recording is used")
+    parser.add_argument("--passes", type=integer(1), default=2, help="times each train recording is used")
     parser.add_argument("--seed", type=int, default=0, help="seed of the strings and pauses")
 
 
@@ -147,8 +148,6 @@ def prepare_fsdd(recordings: list[Recording], out: Path, wav_dir: Path, test: st
         passes: times each train recording is used.
         seed: of strings and pauses.
     """
-    if passes < 1:
-        raise LotteryError(f"--passes {passes}: give 1 or more")
     # Protocols and folds do not overwrite one another's audio.
     wav_dir = wav_dir / (f"test_{test}_dev_{dev}" if test else "official")
     stamps = [(str(r.path), done.stamp(r.path)) for r in recordings]

@@ -30,7 +30,7 @@ def make_tokens(text: str | Path, out: str | Path, token_type: str, nbpe: int) -
     out = Path(out)
     sentencepiece = token_type in ("bpe", "unigram")
     table = kaldi.read_table(text)
-    lines = [table[key] for key in sorted(table)]
+    lines = [" ".join(table[key].split()) for key in sorted(table)]
     key = done.digest("tokens", VERSION, token_type, nbpe if sentencepiece else 0, lines)
     if done.finished(out / MARKER, key):
         return len(kaldi.read_lines(out / TOKENS)) - 1
