@@ -26,7 +26,8 @@ def lines(model: Model) -> Iterator[str]:
     words = model.counts.words
     texts = [""]
     for k, grams in enumerate(model.counts.orders):
-        yield f"\n\\{k + 1}-grams:\n"
+        yield "\n"
+        yield f"\\{k + 1}-grams:\n"
         pairs = zip(grams.context.tolist(), grams.last.tolist(), strict=True)
         texts = [f"{texts[context]} {words[last]}" if k else words[last] for context, last in pairs]
         probability, backoff = _log10(model.probability[k]), _log10(model.backoff[k])
@@ -34,7 +35,8 @@ def lines(model: Model) -> Iterator[str]:
         for i in np.flatnonzero(model.keep[k]).tolist():
             tail = "" if highest else f"\t{backoff[i]:.7g}"
             yield f"{probability[i]:.7g}\t{texts[i]}{tail}\n"
-    yield "\n\\end\\\n"
+    yield "\n"
+    yield "\\end\\\n"
 
 
 def _log10(values: np.ndarray) -> list[float]:
