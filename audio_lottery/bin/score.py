@@ -66,6 +66,8 @@ def find_tags(exp: Path, sets: list[str]) -> list[str]:
 
 
 def _line(row: dict) -> str:
+    from audio_lottery.report.table import p_value
+
     low, high = row["ci"]
     line = f"round {row['round']:2d}  {row['set']}: WER {row['wer']:.2f}% [{low:.2f}, {high:.2f}]"
     line += f", {row['errors']} errors in {row['words']} words"
@@ -73,7 +75,8 @@ def _line(row: dict) -> str:
         return line + ", dense model not scored"
     if row["round"] == 0:
         return line + " (dense)"
-    return line + f", p {row['p_worse']:.3f}, {'matches' if row['matches'] else 'worse than'} the dense model"
+    verdict = "matches" if row["matches"] else "worse than"
+    return line + f", p {p_value(row['p_worse'])}, {verdict} the dense model"
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ class TensorMacs:
 class Products:
     """MACs of one run: by weight tensor, and of products of activations (attention's quadratic part).
 
-    ``uncounted`` names matrices of the modules that ran that took part in no known product: what is
-    there is either not a product (a position bias that is added) or missed; look at it.
+    ``uncounted`` names matrices of the modules that ran that took part in no known product, and products
+    of an unknown form: what is there is either no product (a position bias that is added) or missed.
     """
 
     tensors: dict[str, TensorMacs]
@@ -152,6 +152,8 @@ class _Counter(TorchFunctionMode):
             sizes = {axis: n for term, op in zip(terms, operands, strict=True)
                      for axis, n in zip(term, op.shape, strict=True)}
             self.product(operands[0], operands[1], math.prod(sizes.values()))
+        elif len(terms) > 1:
+            self.ran[f"einsum {equation}"] = None
 
     def recurrent(self, module: nn.Module, inputs: tuple, _output: object) -> None:
         """Forward hook of LSTM, GRU, RNN and their cells."""

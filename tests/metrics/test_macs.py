@@ -132,7 +132,7 @@ def test_front_end_by_hand():
 class Features(torch.nn.Module):
     """A recogniser of features, as one trained on dumped filterbanks is."""
 
-    frontend = normalize = preencoder = ctc = decoder = None
+    frontend = normalize = preencoder = ctc = None
 
     def __init__(self):
         super().__init__()
@@ -147,3 +147,22 @@ def test_a_model_without_front_end():
     assert (macs.dense, macs.frontend, macs.frames) == (200 * 320, 0, 200)
     with pytest.raises(LotteryError, match="give the size of its features"):
         count_asr(Features(), 2.0, 16000)
+
+
+class Transducer(Features):
+    """The parts of ESPnet's transducer that are counted."""
+
+    def __init__(self):
+        super().__init__()
+        self.decoder = torch.nn.Sequential(torch.nn.Embedding(13, 16), torch.nn.Linear(16, 6))
+        self.joint_network = torch.nn.Module()
+        self.joint_network.lin_enc = torch.nn.Linear(8, 24)
+        self.joint_network.lin_dec = torch.nn.Linear(6, 24)
+        self.joint_network.lin_out = torch.nn.Linear(24, 13)
+
+
+def test_a_transducer_joins_once_per_frame_and_per_token():
+    macs = count_asr(Transducer(), 1.0, 16000, feature_size=40, tokens=4)
+    assert macs.dense == 100 * 320
+    assert macs.decoder.utterance.dense == 100 * (8 * 24 + 24 * 13)
+    assert macs.decoder.token.dense == 16 * 6 + 6 * 24 + 24 * 13

@@ -96,6 +96,14 @@ def test_attention_is_split_into_weights_and_activations(way):
     assert products.uncounted == ("bias",)
 
 
+def test_what_is_not_known_is_reported():
+    attention = nn.MultiheadAttention(8, 2)
+    assert count(attention, *[torch.zeros(3, 1, 8)] * 3).uncounted == ("in_proj_weight",)
+    matrix = torch.ones(3, 3)
+    products, _ = count_products(attention, lambda: torch.einsum("...i,ij->...j", matrix, matrix))
+    assert products.uncounted == ("einsum ...i,ij->...j",)
+
+
 def test_a_part_of_a_weight_and_a_tied_weight_are_known():
     class Tied(nn.Module):
         def __init__(self):
