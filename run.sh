@@ -3,8 +3,6 @@
 # sets its options and calls this; called by itself it runs the embedded default corpus.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-command_line=$(printf '%q ' "$0" "$@")
-readonly root command_line
 
 stage=1
 stop_stage=8
@@ -202,5 +200,5 @@ if begin 8 "scoring, invariants, table"; then
     audio-lottery score "$exp" --sets "${scored[@]}" --refs "$dump" --inference_tag "$inference_tag"
     audio-lottery check "$exp"
     audio-lottery table "$exp" --dev "$valid_set" --inference_tag "$inference_tag" --report "$exp/report" \
-        --command "$command_line"
+        --command "${AUDIO_LOTTERY_COMMAND:-$command_line}"
 fi

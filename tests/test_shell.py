@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -70,6 +71,14 @@ def test_bad_options_are_one_line(argv, named):
     assert done.stdout == ""
     assert done.stderr.startswith("recipe.sh: error: ") and done.stderr.count("\n") == 1
     assert named in done.stderr
+
+
+def test_command_line_is_kept_as_a_shell_reads_it():
+    script = f"help_message=x nj=1; . {ROOT}/utils/parse_options.sh; echo \"$command_line\""
+    done = subprocess.run(["bash", "-c", script, "a/run.sh", "--nj", "2", "it's", "a b"],
+                          capture_output=True, text=True)
+    assert done.stdout.startswith("a/run.sh --nj 2 ")
+    assert shlex.split(done.stdout) == ["a/run.sh", "--nj", "2", "it's", "a b"]
 
 
 def test_options_help():

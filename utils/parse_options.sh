@@ -4,8 +4,15 @@
 # Then `--some_name VALUE`, `--some-name VALUE` and `--some_name=VALUE` set $some_name. A variable whose
 # default is true or false takes only these two. Arguments after the options stay in "$@".
 # A script that has set an array pass_on=() gets the options that it does not know in there, with their values.
+# $command_line is set to how the script was called, quoted for a shell.
 
 _options_die() { echo "$(basename "$0"): error: $* (see --help)" >&2; exit 1; }
+
+_called=
+for _value in "$0" "$@"; do
+    [[ $_value =~ ^[A-Za-z0-9_./:=,+-]+$ ]] || _value=${_value@Q}
+    _called+="${_called:+ }$_value"
+done
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -44,4 +51,6 @@ while [ $# -gt 0 ]; do
     fi
     printf -v "$_name" '%s' "$_value"
 done
-unset _option _name _value _known
+# shellcheck disable=SC2034  # for the script that sources this
+command_line=$_called
+unset _option _name _value _known _called

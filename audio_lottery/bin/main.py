@@ -12,9 +12,11 @@ from audio_lottery.bin import cli
 # imports none of them.
 COMMANDS = {
     "prepare": "make a corpus folder: data/{train,dev,test}",
+    "mix_noise": "write a noisy copy of a data folder, at an SNR in dB",
     "validate": "check data folders before anything is computed from them",
     "format": "convert a data folder's audio to one rate and format",
     "tokens": "make the token list, and the SentencePiece model where one is needed",
+    "ngram": "estimate an n-gram language model over a recipe's tokens",
     "stats": "collect the feature statistics that training normalises with",
     "find": "search a winning ticket: dense training, then rounds of pruning, rewinding, training",
     "train": "train one ticket: a mask and the initial weights it belongs to",

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,12 @@ def test_help_lists_every_command(capsys):
     printed = capsys.readouterr().out
     for name, text in dispatcher.COMMANDS.items():
         assert f"  {name:<10}{text}" in printed
+
+
+def test_every_command_module_is_listed():
+    folder = Path(dispatcher.__file__).parent
+    modules = {file.stem for file in folder.glob("*.py") if "\ndef add_arguments(parser" in file.read_text()}
+    assert modules - {"recipe_options"} == set(dispatcher.COMMANDS)
 
 
 def test_no_command_shows_the_help_and_fails(capsys):
@@ -47,7 +54,8 @@ def test_help_of_every_command(name):
     assert done.stdout.endswith("heavy []\n")
 
 
-@pytest.mark.parametrize("name", dispatcher.COMMANDS)
+# The options of train are ESPnet's.
+@pytest.mark.parametrize("name", sorted(set(dispatcher.COMMANDS) - {"train"}))
 def test_unknown_option_is_one_line(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         dispatcher.main([name, "--no_such_option"])
