@@ -1,0 +1,1 @@
+"""Noise at a real SNR: speech level, noise sources and their split, mixing."""
