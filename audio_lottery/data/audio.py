@@ -121,7 +121,7 @@ def write(path: str | Path, samples: np.ndarray, rate: int, container: str = "wa
     soundfile.write(buffer, quantise(samples), rate, format=container.upper(), subtype="PCM_16")
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_bytes(buffer.getvalue())
         os.replace(temporary, path)

@@ -10,11 +10,13 @@ import random
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from audio_lottery.data import audio, done, kaldi
 from audio_lottery.data.espeak import Speech, synthesise
 from audio_lottery.data.options import integer, number
-from audio_lottery.data.strings import LONGEST, SHORTEST, WORDS, prepare_once
+from audio_lottery.data.prepared import prepare_once
+from audio_lottery.data.strings import LONGEST, SHORTEST, WORDS
 
 VERSION = 1  # raise when the audio changes, so that corpora on disk are made again
 VOICES = {
@@ -53,12 +55,12 @@ def prepare_digits(out: Path, wav_dir: Path, sizes: dict[str, int], fs: int = 80
         snr: speech over noise in dB, on the utterance's mean power.
         seed: of everything random.
     """
-    key = done.digest("digits", VERSION, VOICES, sizes, fs, snr, seed, str(wav_dir))
+    key = done.digest("digits", VERSION, VOICES, sizes, fs, snr, seed)
 
-    def build() -> dict[str, kaldi.DataDir]:
-        return {name: _make_set(name, size, wav_dir / name, fs, snr, seed) for name, size in sizes.items()}
+    def build(folder: Path) -> dict[str, kaldi.DataDir]:
+        return {name: _make_set(name, size, folder / name, fs, snr, seed) for name, size in sizes.items()}
 
-    prepare_once(out, "digits", key, build)
+    prepare_once(out, "digits", key, wav_dir, build)
 
 
 def _make_set(subset: str, size: int, wav_dir: Path, fs: int, snr: float, seed: int) -> kaldi.DataDir:
@@ -73,7 +75,8 @@ def _make_set(subset: str, size: int, wav_dir: Path, fs: int, snr: float, seed: 
         speaker = voice.replace("+", "_")
         utterance = f"{speaker}-{subset}-{index:04d}"
         rows.append((utterance, speaker, str(wav_dir / f"{utterance}.wav"), " ".join(words)))
-    for job, row, (samples, rate) in zip(jobs, rows, synthesise(jobs), strict=True):
+    spoken = tqdm(synthesise(jobs), f"speaking {subset}", size, disable=None, leave=False)
+    for job, row, (samples, rate) in zip(jobs, rows, spoken, strict=True):
         speech = audio.resample(samples.astype(np.float32) / 32768.0, rate, fs)
         audio.write(row[2], _add_noise(speech, snr, job.seed), fs)
     return kaldi.make_data_dir(rows)

@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tqdm import tqdm
+
 from audio_lottery import fileio
 from audio_lottery.errors import LotteryError
 
@@ -64,11 +66,13 @@ def _fetch(url: str, part: Path) -> None:
         mode = "ab" if response.status == 206 else "wb"
         expected = response.headers.get("Content-Length")
         got = 0
-        with open(part, mode) as stream:
+        total = int(expected) if expected else None
+        with open(part, mode) as stream, tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
             while chunk := response.read(CHUNK):
                 stream.write(chunk)
                 got += len(chunk)
-        if expected is not None and got != int(expected):
+                bar.update(len(chunk))
+        if total is not None and got != total:
             raise ConnectionError(f"cut short after {part.stat().st_size} bytes")
 
 

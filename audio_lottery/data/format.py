@@ -2,12 +2,15 @@
 
 import dataclasses
 import math
+import multiprocessing
 import os
 import shutil
 import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from tqdm import tqdm
 
 from audio_lottery import fileio
 from audio_lottery.data import audio, done, kaldi
@@ -104,7 +107,10 @@ def _write(data: kaldi.DataDir, folder: Path, final: Path, options: Options, nj:
         segment = data.source(utterance)
         jobs.append(_Job(utterance, data.wav[segment.recording], segment, data.where(utterance),
                          str(folder), str(final)))  # fmt: skip
-    results = dict(zip(utterances, _run(jobs, options, nj), strict=True))
+    formatted = tqdm(
+        _run(jobs, options, nj), f"format {data.wav.path.parent}", len(jobs), disable=None, leave=False
+    )
+    results = dict(zip(utterances, formatted, strict=True))
     kept = [u for u in utterances if not results[u].dropped]
     report(data, results, options)
     if not kept:
@@ -112,10 +118,10 @@ def _write(data: kaldi.DataDir, folder: Path, final: Path, options: Options, nj:
             f"{data.wav.path}: no utterance of {options.min_wav_duration:g} to "
             f"{options.max_wav_duration:g} s: change --min_wav_duration or --max_wav_duration"
         )
-    formatted = data.subset(kept)
-    formatted.wav = kaldi.Table({u: results[u].path for u in kept})
-    formatted.segments = formatted.segment_lines = None
-    formatted.write(folder)
+    kept_data = data.subset(kept)
+    kept_data.wav = kaldi.Table({u: results[u].path for u in kept})
+    kept_data.segments = kept_data.segment_lines = None
+    kept_data.write(folder)
     kaldi.write_table(folder / "utt2num_samples", {u: results[u].samples for u in kept})
     fileio.write_text(folder / "feats_type", "raw\n")
 
@@ -137,7 +143,9 @@ def _run(jobs: list[_Job], options: Options, nj: int) -> Iterator[_Result]:
     if nj <= 1 or len(jobs) < 2:
         yield from (_format(job, options) for job in jobs)
         return
-    with ProcessPoolExecutor(min(nj, len(jobs))) as pool:
+    # A fork of a process with threads (a progress bar has one) may hang.
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(nj, len(jobs)), context) as pool:
         try:
             yield from pool.map(_format, jobs, [options] * len(jobs), chunksize=32)
         except BaseException:

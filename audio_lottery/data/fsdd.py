@@ -21,7 +21,8 @@ import numpy as np
 from audio_lottery import fileio
 from audio_lottery.data import audio, done, download, kaldi
 from audio_lottery.data.options import integer
-from audio_lottery.data.strings import WORDS, prepare_once, random_lengths
+from audio_lottery.data.prepared import prepare_once
+from audio_lottery.data.strings import WORDS, random_lengths
 from audio_lottery.errors import LotteryError
 
 VERSION = 1  # raise when the composed audio changes
@@ -148,22 +149,19 @@ def prepare_fsdd(recordings: list[Recording], out: Path, wav_dir: Path, test: st
         passes: times each train recording is used.
         seed: of strings and pauses.
     """
-    # Protocols and folds do not overwrite one another's audio.
-    wav_dir = wav_dir / (f"test_{test}_dev_{dev}" if test else "official")
-    stamps = [(str(r.path), done.stamp(r.path)) for r in recordings]
-    key = done.digest("fsdd", VERSION, stamps, test, dev, passes, seed, str(wav_dir))
+    key = done.digest("fsdd", VERSION, manifest(recordings), test, dev, passes, seed)
 
-    def build() -> dict[str, kaldi.DataDir]:
+    def build(folder: Path) -> dict[str, kaldi.DataDir]:
         sets: dict[str, list[Recording]] = {"train": [], "dev": [], "test": []}
         for recording in recordings:
             sets[_subset(recording, test, dev)].append(recording)
         for name, chosen in sets.items():
             if not chosen:
                 raise LotteryError(f"{recordings[0].path.parent}: nothing for {name}: give the whole corpus")
-        return {name: _compose(name, chosen, wav_dir / name, passes if name == "train" else 1, seed)
+        return {name: _compose(name, chosen, folder / name, passes if name == "train" else 1, seed)
                 for name, chosen in sets.items()}  # fmt: skip
 
-    prepare_once(out, "fsdd", key, build)
+    prepare_once(out, "fsdd", key, wav_dir, build)
 
 
 def _subset(recording: Recording, test: str | None, dev: str | None) -> str:

@@ -119,8 +119,12 @@ class DataDir:
                        segments, lines)  # fmt: skip
 
     def write(self, folder: str | Path) -> None:
-        """Write the tables sorted, ``spk2utt`` derived from ``utt2spk``, each file atomically."""
+        """Write the tables sorted, ``spk2utt`` derived from ``utt2spk``, each file atomically.
+
+        ``wav.scp`` goes first and comes back last: killed between, the folder is refused, not mixed.
+        """
         folder = Path(folder)
+        (folder / "wav.scp").unlink(missing_ok=True)
         write_table(folder / "text", self.text)
         write_table(folder / "utt2spk", self.utt2spk)
         write_table(folder / "spk2utt", spk2utt(self.utt2spk))

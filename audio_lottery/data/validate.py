@@ -33,11 +33,12 @@ def validate(folder: str | Path, check_audio: bool = True) -> dict:
 def sort(folder: Path, data: kaldi.DataDir) -> None:
     """Write a folder's tables again when one is unsorted or ``spk2utt`` is missing."""
     tables = [data.wav, data.text, data.utt2spk] + ([data.segment_lines] if data.segment_lines else [])
-    unsorted = [table.path.name for table in tables if not kaldi.is_sorted(table)]
-    if unsorted:
-        print(f"note: {folder}: sorted {', '.join(unsorted)}", file=sys.stderr)
-    if unsorted or not (folder / "spk2utt").is_file():
-        data.write(folder)
+    for table in tables:
+        if not kaldi.is_sorted(table):
+            kaldi.write_table(table.path, table)
+            print(f"note: {table.path}: sorted", file=sys.stderr)
+    if not (folder / "spk2utt").is_file():
+        kaldi.write_table(folder / "spk2utt", kaldi.spk2utt(data.utt2spk))
 
 
 def _seconds(data: kaldi.DataDir) -> float:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -50,8 +51,31 @@ def test_the_fsdd_recipes_data_sh(tmp_path, repo_root, corpora, programs):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data/test/spk2utt").read_text().startswith("george ")
     assert (tmp_path / "data/dev/spk2utt").read_text().startswith("yweweler ")
-    done = start([script, *root, "--protocol", "official", "--passes", "1"], tmp_path, repo_root, programs)
-    assert done.returncode == 0 and "data/test: 60 utterances, 6 speakers" in done.stdout, done.stderr
+    done = start([script, *root, "--protocol", "official"], tmp_path, repo_root, programs)
+    assert done.returncode == 0, done.stderr
+    assert "data/test: 60 utterances, 300 words, 6 speakers" in done.stdout
+
+
+def test_killed_and_started_again_it_gives_the_same_corpus(tmp_path, repo_root):
+    pytest.importorskip("espeakng_loader", reason="espeakng-loader is not installed")
+    command = [*COMMAND, "digits", *SMALL]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    assert start(command, whole, repo_root).returncode == 0
+    process = subprocess.Popen(command, cwd=killed, env={**os.environ, "PYTHONPATH": str(repo_root)})
+    while process.poll() is None and len(list(killed.rglob("*.wav"))) < 5:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    assert not list(killed.rglob("wav.scp")), "it was killed too late to show anything"
+    again = start(command, killed, repo_root)
+    assert again.returncode == 0 and "already" not in again.stdout
+    files = [
+        {p.relative_to(root): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.suffix != ".done"}
+        for root in (whole, killed)
+    ]
+    assert files[1] == files[0]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Formatting: referenced or written, dropped and counted, whole or not at all, done once."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -158,14 +160,16 @@ def test_finished_work_is_recognised_and_changes_are_seen(source, tmp_path):
     assert format_data(source, dump, Options(audio_format="flac"))
 
 
-def test_a_killed_run_is_done_again(source, tmp_path):
-    pid = os.fork()
+def test_a_killed_run_is_done_again(source, tmp_path, repo_root):
     dump = tmp_path / "dump"
-    if pid == 0:  # dies while audio is being written
-        audio.write = lambda *args: os.kill(os.getpid(), 9)
-        format_data(source, dump, Options(fs=16000))
-    os.waitpid(pid, 0)
-    assert not dump.exists()
+    code = f"""
+import os
+from audio_lottery.data import audio, format
+audio.write = lambda *args: os.kill(os.getpid(), 9)  # dies while audio is being written
+format.format_data({str(source)!r}, {str(dump)!r}, format.Options(fs=16000))
+"""
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(repo_root)})
+    assert killed.returncode == -9 and not dump.exists()
     assert format_data(source, dump, Options(fs=16000))
     assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
 

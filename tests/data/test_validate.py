@@ -23,7 +23,7 @@ def folder(tmp_path):
 def test_counts_and_sorts(folder, capsys):
     row = validate.validate(folder)
     assert row == {"folder": str(folder), "utterances": 2, "speakers": 2, "words": 3, "seconds": 2.5}
-    assert "sorted wav.scp" in capsys.readouterr().err
+    assert "wav.scp: sorted" in capsys.readouterr().err
     assert (folder / "wav.scp").read_text().startswith("u1 ")
     assert (folder / "spk2utt").read_text() == "s u1\nt u2\n"
     validate.validate(folder)
