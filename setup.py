@@ -14,6 +14,7 @@ setup(
     description="Winning tickets of speech recognisers: find, train and ship them, on ESPnet",
     license="Apache-2.0",
     packages=find_packages(include=["audio_lottery", "audio_lottery.*"]),
+    package_data={"audio_lottery": ["engine/csrc/*", "export/format.md"]},
     python_requires=">=3.12,<3.14",
     install_requires=[
         # One ESPnet release only: state-dict names changed between 202511 and 202611, and ESPnet loads
@@ -37,6 +38,7 @@ setup(
         "hydra-core>=1.3,<1.4",
     ],
     extras_require={
+        "lm": ["kenlm>=0.2"],  # n-gram scores while decoding; built from source, so it needs a C++ compiler
         "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6"],
     },
     entry_points={"console_scripts": ["audio-lottery=audio_lottery.bin.main:entry"]},

@@ -77,6 +77,12 @@ ready() {
     [ "$(cat "$venv/.done")" = "$(stamp "$version")" ] && healthy
 }
 
+# Installs the package, as it stands in this folder, with one of setup.py's extras.
+install() {
+    (cd "$root" && "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
+        -c constraints.txt -e ".[$1]") >>"$log" 2>&1 </dev/null
+}
+
 if [ -n "${PYTHON:-}" ]; then find_python; fi
 mkdir -p "$venv" 2>/dev/null || die "$venv: cannot be made: check the permissions of $root"
 # Two starts at once: the second waits, then finds everything ready.
@@ -91,8 +97,10 @@ fi
 
 find_python
 say "Python $python_version ($python)"
-if ! command -v "${CXX:-c++}" >/dev/null && ! command -v g++ >/dev/null && ! command -v clang++ >/dev/null; then
-    say "note: no C++ compiler found (package g++ or clang): needed only where a package has no ready build"
+compiler=$(command -v "${CXX:-c++}" || command -v g++ || command -v clang++ || true)
+if [ -z "$compiler" ]; then
+    say "note: no C++ compiler found (install g++ or clang): n-gram language models need one, and so do some" \
+        "packages on Python 3.13"
 fi
 # Whole, but made from other versions: pip can bring it up to date. Interrupted, moved or broken: start anew.
 if [ -f "$venv/.done" ] && [ "$(head -n 1 "$venv/.done")" = "$python_version" ] && healthy; then
@@ -108,12 +116,15 @@ else
 fi
 
 say "installing packages (some minutes, about 7 GB; log: $log)"
-if ! (cd "$root" && "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
-        -c constraints.txt -e ".[test]") >>"$log" 2>&1 </dev/null; then
+if ! install test; then
     echo "---- last lines of $log" >&2
     tail -n 15 "$log" >&2
     die "packages could not be installed: check the network, the free disk space (7 GB) and the lines above," \
         "then start again"
+fi
+if [ -n "$compiler" ]; then
+    say "building KenLM, for n-gram language models"
+    install lm || say "note: KenLM could not be built (see $log): decoding with n-gram models will not work"
 fi
 healthy || die "$venv is incomplete after the installation: see $log, remove $venv and start again"
 stamp "$python_version" >"$venv/.done.tmp"
