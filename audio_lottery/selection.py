@@ -1,9 +1,9 @@
 """Exact selection of the k smallest scores over many tensors.
 
-A radix selection on the bits of the scores: IEEE floats order like integers once negative ones are
-flipped, so a histogram of the top 16 bits finds the bucket that holds the k-th smallest score, and
-histograms of the next 16 bits within that bucket refine it. Linear time, no sort, and memory for a
-chunk and one tensor's scores beyond the results.
+A radix selection on the bits of the scores: IEEE floats order like integers (negative ones
+backwards), so a histogram of their top 16 bits finds the bucket that holds the k-th smallest score,
+and histograms of the next 16 bits within that bucket refine it. Linear time, no sort, and beyond
+the results memory for one tensor's scores and a chunk. It runs on the CPU, wherever the scores are.
 
 Scores are tensors, or functions that give one (called once per pass, so that only one tensor's
 scores need to exist at a time). Equal scores go in order: tensors as given, lowest index first.
@@ -12,6 +12,7 @@ scores need to exist at a time). Equal scores go in order: tensors as given, low
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +20,10 @@ from audio_lottery.errors import LotteryError
 
 Scores = Tensor | Callable[[], Tensor]
 
-CHUNK = 1 << 18  # elements; a chunk and its keys stay in the cache
+CHUNK = 1 << 17  # elements; small enough to stay in the cache
 DIGIT = 16  # bits per histogram
+BUCKETS = 1 << DIGIT
+WIDTH = 32  # bits of a score, unless it is float64
 
 
 @dataclass(frozen=True)
@@ -34,93 +37,105 @@ class Cut:
 def find_cut(scores: Mapping[str, Scores], k: int, within: Mapping[str, Tensor]) -> Cut:
     """The cut that takes exactly ``k`` scores, of those where ``within`` is True.
 
-    scores: name -> float tensor of any shape, or a function that gives it.
+    scores: name -> float tensor of any shape, or a function that gives it; one type for all.
     within: name -> bool tensor of the same shape.
     Raises LotteryError for a NaN score and when k is more than there are.
     """
     if k <= 0:
         return Cut(float("-inf"), 0)
-    width = 64 if any(_get(score).dtype == torch.float64 for score in scores.values()) else 32
-    prefix, left = 0, k
-    for shift in range(width - DIGIT, -1, -DIGIT):
-        histogram = _histogram(scores, within, width, shift, prefix)
-        below = histogram.cumsum(0)
-        if left > int(below[-1]):
-            raise LotteryError(f"cannot prune {k} weights: only {int(below[-1])} remain: prune fewer")
-        digit = int(torch.searchsorted(below, left))
-        left -= int(below[digit]) - int(histogram[digit])
-        prefix = prefix << DIGIT | digit
-    return Cut(_from_key(prefix, width), left)
+    left, bits, width, prefix = k, 0, WIDTH, 0
+    while bits < width:
+        total = np.zeros(BUCKETS, np.int64)
+        for name, score in scores.items():
+            tensor = _get(score)
+            counts = _histogram(tensor, within[name], bits, prefix)
+            if not bits:
+                width = 64 if tensor.dtype == torch.float64 else WIDTH
+                _refuse_nan(name, tensor, within[name], counts)
+            total += counts
+        order = _order(bits, prefix)
+        below = total[order].cumsum()
+        if left > below[-1]:
+            raise LotteryError(f"prune: {k} weights asked for and only {below[-1]} remain: prune fewer")
+        place = int(below.searchsorted(left))
+        left -= int(below[place] - total[order[place]])
+        digit = int(order[place])
+        prefix = prefix << DIGIT | digit if bits else digit - BUCKETS // 2
+        bits += DIGIT
+    return Cut(_float(prefix, width), left)
 
 
 def remaining(scores: Mapping[str, Scores], k: int, within: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """``within`` without the ``k`` smallest scores: name -> bool tensor. Arguments as find_cut."""
     cut = find_cut(scores, k, within)
     ties = cut.ties
-    result = {}
+    # All results first: between the scores' comings and goings they would fragment the heap.
+    result = {name: torch.empty(within[name].shape, dtype=torch.bool) for name in scores}
     for name, score in scores.items():
-        kept = torch.empty(within[name].shape, dtype=torch.bool, device=within[name].device)
-        flat = kept.view(-1)
+        flat = result[name].view(-1).numpy()
         for start, values, mask in _chunks(_get(score), within[name]):
-            above = torch.ge(values, cut.threshold).logical_and_(mask)
+            chunk = flat[start : start + len(values)]
+            np.greater_equal(values, cut.threshold, out=chunk)
+            chunk &= mask
             if ties:
-                equal = torch.eq(values, cut.threshold).logical_and_(mask).nonzero().view(-1)[:ties]
-                above[equal] = False
+                equal = np.flatnonzero((values == cut.threshold) & mask)[:ties]
+                chunk[equal] = False
                 ties -= len(equal)
-            flat[start : start + len(values)] = above
-        result[name] = kept
-    return result
+    return {name: kept.to(within[name].device) for name, kept in result.items()}
 
 
-def _histogram(scores, within, width: int, shift: int, prefix: int) -> Tensor:
-    """Counts of the digit at ``shift`` among the scores whose higher digits are ``prefix``."""
-    size = 1 << DIGIT
-    total = torch.zeros(size, dtype=torch.int64)
-    for name, score in scores.items():
-        for _, values, mask in _chunks(_get(score), within[name]):
-            if shift == width - DIGIT:
-                _refuse_nan(name, values, mask)
-            keys = _keys(values, width)
-            if shift == width - DIGIT:
-                # The pruned ones go to an extra bucket: cheaper than gathering the others.
-                digits = (keys >> shift).add_(size // 2).masked_fill_(~mask, size)
-            else:
-                higher = prefix - (1 << width - shift - DIGIT - 1)
-                keys = keys[(keys >> shift + DIGIT).eq(higher).logical_and_(mask)]
-                digits = (keys >> shift).bitwise_and_(size - 1)
-            total += torch.bincount(digits, minlength=size + 1)[:size].cpu()
+def _histogram(scores: Tensor, within: Tensor, bits: int, prefix: int) -> np.ndarray:
+    """Counts of the next digit among the scores whose first ``bits`` bits are ``prefix``.
+
+    Bits are read as a signed integer. The first digit is counted from its smallest value on.
+    """
+    total = np.zeros(BUCKETS, np.int64)
+    for _, values, mask in _chunks(scores, within):
+        width = 8 * values.itemsize
+        keys = values.view(f"i{values.itemsize}")
+        if bits:
+            keys = keys[((keys >> width - bits) == prefix) & mask]
+            total += np.bincount(keys >> width - bits - DIGIT & BUCKETS - 1, minlength=BUCKETS)
+        else:
+            # torch counts int32 as they are, where numpy first makes an int64 copy; and to count
+            # the pruned ones in buckets of their own is cheaper than to gather the others.
+            digits = torch.from_numpy(keys >> width - DIGIT).add_(BUCKETS // 2)
+            if not mask.all():
+                digits.add_(torch.from_numpy(~mask), alpha=BUCKETS)
+            total += torch.bincount(digits, minlength=BUCKETS)[:BUCKETS].numpy()
     return total
 
 
-def _chunks(scores: Tensor, within: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """(start, scores, mask) of each chunk, flat. Both on the mask's device."""
+def _chunks(scores: Tensor, within: Tensor) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(start, scores, mask) of each chunk: flat, float32 or float64, no -0.0."""
     values, mask = scores.detach().reshape(-1), within.reshape(-1)
     for start in range(0, len(values), CHUNK):
-        part = values[start : start + CHUNK].to(mask.device)
-        yield start, part.float() if part.element_size() < 4 else part, mask[start : start + CHUNK]
+        part = values[start : start + CHUNK].cpu()
+        part = (part if part.element_size() >= 4 else part.float()).numpy()
+        if np.signbit(part).any():
+            part = part + part.dtype.type(0)  # -0.0 becomes 0.0: the two are equal
+        yield start, part, mask[start : start + CHUNK].cpu().numpy()
 
 
-def _keys(values: Tensor, width: int) -> Tensor:
-    """Signed integers in the order of the floats; -0.0 and 0.0 get the same one."""
-    if width == 64:
-        bits = values.double().add(0.0).view(torch.int64)
-        return bits ^ ((bits >> 63) & 0x7FFFFFFFFFFFFFFF)
-    bits = values.add(0.0).view(torch.int32)
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
+def _order(bits: int, prefix: int) -> np.ndarray:
+    """The places of a histogram in the order of the floats: negative ones run backwards."""
+    places, half = np.arange(BUCKETS), BUCKETS // 2
+    if not bits:
+        return np.concatenate((places[:half][::-1], places[half:]))
+    return places[::-1] if prefix < 0 else places
 
 
-def _from_key(key: int, width: int) -> float:
-    """The float of an unsigned (offset) key: the inverse of _keys."""
-    largest = (1 << width - 1) - 1
-    key -= largest + 1
-    bits = key ^ largest if key < 0 else key
-    kinds = (torch.int64, torch.float64) if width == 64 else (torch.int32, torch.float32)
-    return torch.tensor(bits, dtype=kinds[0]).view(kinds[1]).item()
+def _float(bits: int, width: int) -> float:
+    """The float that has these bits, given as a signed integer."""
+    return float(np.array(bits, f"i{width // 8}").view(f"f{width // 8}"))
 
 
-def _refuse_nan(name: str, values: Tensor, mask: Tensor) -> None:
-    if values.max().isnan() and (values.isnan() & mask).any():
-        raise LotteryError(f"{name}: its scores hold NaN: the training diverged, prune an earlier state")
+def _refuse_nan(name: str, scores: Tensor, within: Tensor, counts: np.ndarray) -> None:
+    # Infinity and NaN share their exponent: only when it occurs look closer.
+    half, exponent = BUCKETS // 2, 0x7FF0 if scores.dtype == torch.float64 else 0x7F80
+    if counts[exponent:half].any() or counts[half + exponent :].any():
+        if (scores.detach().cpu().isnan() & within.cpu()).any():
+            raise LotteryError(f"{name}: NaN among its scores: training diverged, prune an earlier state")
 
 
 def _get(score: Scores) -> Tensor:
