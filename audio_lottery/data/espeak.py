@@ -12,6 +12,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,19 +45,18 @@ def synthesise(jobs: list[Speech]) -> Iterator[tuple[np.ndarray, int]]:
     """
     package = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-    helper = subprocess.Popen(
-        [sys.executable, "-P", "-m", "audio_lottery.data.espeak"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path},
-    )  # fmt: skip
-    with helper:
-        try:
-            # The helper reads all jobs before it speaks, so neither side waits for the other.
-            helper.stdin.write(json.dumps([dataclasses.astuple(job) for job in jobs]).encode())
-            helper.stdin.close()
-            for job in jobs:
-                yield _receive(helper.stdout, job)
-        finally:
-            helper.kill()
+    # The jobs go through a file, not a pipe: nothing to wait for, and no broken pipe.
+    with tempfile.TemporaryFile() as request:
+        request.write(json.dumps([dataclasses.astuple(job) for job in jobs]).encode())
+        request.seek(0)
+        command = [sys.executable, "-P", "-m", "audio_lottery.data.espeak"]
+        environment = {**os.environ, "PYTHONPATH": path}
+        with subprocess.Popen(command, stdin=request, stdout=subprocess.PIPE, env=environment) as helper:
+            try:
+                for job in jobs:
+                    yield _receive(helper.stdout, job)
+            finally:
+                helper.kill()
 
 
 def _receive(stream, job: Speech) -> tuple[np.ndarray, int]:

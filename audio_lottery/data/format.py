@@ -64,7 +64,7 @@ def format_data(source: str | Path, dump: str | Path, options: Options, nj: int 
     """
     source, dump = Path(source), Path(dump)
     data = kaldi.DataDir.read(source)
-    key = _digest(data, options)
+    key = _digest(data, dump, options)
     if done.finished(dump / MARKER, key):
         return False
     if dump.exists() and not (dump / MARKER).is_file() and any(dump.iterdir()):
@@ -83,10 +83,10 @@ def format_data(source: str | Path, dump: str | Path, options: Options, nj: int 
     return True
 
 
-def _digest(data: kaldi.DataDir, options: Options) -> str:
+def _digest(data: kaldi.DataDir, dump: Path, options: Options) -> str:
     stamps = {path: done.stamp(path) for path in data.wav.values()}
     tables = [sorted(t.items()) for t in (data.wav, data.text, data.utt2spk, data.segment_lines or {})]
-    return done.digest("format", VERSION, dataclasses.asdict(options), tables, stamps)
+    return done.digest("format", VERSION, str(dump), dataclasses.asdict(options), tables, stamps)
 
 
 def _swap(temporary: Path, dump: Path) -> None:
@@ -149,7 +149,8 @@ def _run(jobs: list[_Job], options: Options, nj: int) -> Iterator[_Result]:
         try:
             yield from pool.map(_format, jobs, [options] * len(jobs), chunksize=32)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waits for running jobs: none may write after the folder has been removed.
+            pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 

@@ -28,7 +28,8 @@ from audio_lottery.errors import LotteryError
 VERSION = 1  # raise when the composed audio changes
 FS = 8000
 URL = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.tar.gz"
-# manifest() of release v1.0.10. GitHub may pack the archive anew with other bytes, so the content is checked.
+# manifest() of a copy with all 3,000 recordings, taken to be the release's: the archive was not at hand. The
+# content is checked, not the archive, which GitHub may pack anew with other bytes.
 MANIFEST = "dbd573d7cafe79c4b49f65718115e1304e24e067fa39eff18a660dc6cb9c360f"
 PROTOCOLS = ("official", "speaker_independent")
 DEV_SPEAKER, TEST_SPEAKER = "nicolas", "theo"
@@ -64,7 +65,10 @@ def prepare(args: argparse.Namespace) -> None:
     root = args.fsdd_root or fetch(args.downloads)
     recordings = find_recordings(root)
     if args.fsdd_root and manifest(recordings) != MANIFEST:
-        print(f"note: {root} is not release v1.0.10: scores will not compare", file=sys.stderr)
+        print(
+            f"note: {root} differs from the copy this recipe was tested with: scores will not compare",
+            file=sys.stderr,
+        )
     test, dev = choose_speakers(args, sorted({r.speaker for r in recordings}))
     prepare_fsdd(
         recordings, args.out, args.wav_dir or args.out / "fsdd_wav", test, dev, args.passes, args.seed
@@ -134,8 +138,8 @@ def fetch(downloads: Path, url: str = URL, expected: str = MANIFEST) -> Path:
     found = manifest(find_recordings(root))
     if found != expected:
         raise LotteryError(
-            f"{root}: not release v1.0.10 (manifest {found[:12]}, not {expected[:12]}): "
-            f"remove {root} and {root}.tar.gz and start again"
+            f"{root}: not the recordings this was tested with (manifest {found[:12]}, not {expected[:12]}): "
+            f"remove {root} and {root}.tar.gz and start again, or use them as they are with --fsdd_root"
         )
     return root
 

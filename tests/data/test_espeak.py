@@ -48,3 +48,17 @@ def test_stopping_early_leaves_no_helper():
     speech = synthesise([Speech("en-us", "one")] * 50)
     assert len(next(speech)[0])
     speech.close()
+
+
+def test_without_the_package_the_error_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "espeakng_loader.py").write_text("raise ImportError('not here')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(LotteryError, match="cannot be loaded .not here.: pip install espeakng-loader"):
+        list(synthesise([Speech("en-us", "one")]))
+
+
+def test_a_helper_that_dies_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "espeakng_loader.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(LotteryError, match="crashed at 'one' with voice en-us"):
+        list(synthesise([Speech("en-us", "one")]))

@@ -199,3 +199,14 @@ def test_file_names_stay_apart_and_inside(one, other):
     assert (names[0] == names[1]) == (ids[0] == ids[1])
     for name in names:
         assert "/" not in name and "\0" not in name and len(name.encode()) < 255
+
+
+def test_an_error_among_many_jobs_leaves_nothing(tmp_path):
+    soundfile.write(tmp_path / "good.wav", speech(0.3, 16000), 16000)
+    (tmp_path / "bad.wav").write_bytes(b"")
+    rows = [(f"u{i:03d}", "s", str(tmp_path / "good.wav"), "ONE") for i in range(200)]
+    rows[40] = ("u040", "s", str(tmp_path / "bad.wav"), "ONE")
+    kaldi.make_data_dir(rows).write(tmp_path / "data")
+    with pytest.raises(LotteryError, match=r"wav\.scp:41: .*bad\.wav: empty file"):
+        format_data(tmp_path / "data", tmp_path / "dump", Options(), nj=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.wav", "data", "good.wav"]
