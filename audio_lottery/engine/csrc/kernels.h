@@ -1,0 +1,50 @@
+// The table of kernels that each instruction-set build fills. Activations are channel-major: row c of a
+// buffer holds channel c over time, `ld` floats apart. Kernels work on `nv` whole vectors of frames;
+// frames past the last real one are computed and never looked at.
+#pragma once
+#include "matrix.h"
+#include <cstddef>
+
+enum Activation : int32_t { RELU = 1, SWISH = 2, TANH = 3, SIGMOID = 4 };
+
+struct Heads {  // one head of self-attention over `frames` frames; all [dk][ld]
+    const float *q, *k, *v;
+    float* out;
+    int64_t ld;
+    int frames, dk;
+    // relative positions (Transformer-XL): null, or biases [dk], and projected distances [dk][pos_ld], where
+    // column `centre` is distance 0 and column centre - n is "n frames back"
+    const float *bias_u, *bias_v, *pos;
+    int64_t pos_ld, centre;
+};
+
+struct Kernels {
+    const char* name;
+    int vl;    // frames in a vector
+    int tile;  // vectors that are worked on together
+    void (*linear)(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch);
+    void (*layer_norm)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv,
+                       const float* gain, const float* bias, float eps);
+    void (*activate)(float* x, int64_t ld, int channels, int nv, int kind);
+    void (*glu)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv);
+    void (*add)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv, float scale);
+    void (*affine)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv, const float* scale,
+                   const float* shift);
+    // `row` has (taps - 1) / 2 zeros before its first frame and after its last
+    void (*depthwise)(const float* row, float* y, int nv, const float* weight, int taps, float bias);
+    void (*attention)(const Heads* h, int first, int count, float* scratch);
+    size_t (*attention_scratch)(int frames, int dk);  // floats
+    void (*stride)(const float* x, float* y, int count, int step);  // y[i] = x[i * step]
+};
+
+// Bytes of scratch that `linear` wants for this matrix.
+inline size_t linear_scratch(const Matrix* m, int frames) {
+    return m->kind == INT8 ? (size_t)((m->cols + 3) / 4 * 4 + 4) * frames + 64 : 0;
+}
+
+extern "C" {
+extern const Kernels al_kernels_plain;
+#ifdef AL_X86
+extern const Kernels al_kernels_avx2, al_kernels_avx512, al_kernels_vnni;
+#endif
+}

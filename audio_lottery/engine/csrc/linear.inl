@@ -1,0 +1,121 @@
+// Weights x activations, fp32: dense panels, single weights, column blocks.
+
+// --- dense: PANEL rows x NV vectors in registers -----------------------------------------------------
+template <int NV>
+static void dense_tile(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy) {
+    const float* w = m->value;
+    for (int row = 0; row < m->rows; row += PANEL) {
+        V acc[PANEL][NV];
+        for (int r = 0; r < PANEL; r++)
+            for (int v = 0; v < NV; v++) acc[r][v] = splat(row + r < m->rows ? m->bias[row + r] : 0.0f);
+        const float* xs = x;
+        for (int k = 0; k < m->cols; k++, w += PANEL, xs += ldx)
+            for (int v = 0; v < NV; v++) {
+                V in = load(xs + v * VL);
+                for (int r = 0; r < PANEL; r++) acc[r][v] += splat(w[r]) * in;
+            }
+        for (int r = 0; r < least(PANEL, m->rows - row); r++)
+            for (int v = 0; v < NV; v++) store(y + (int64_t)(row + r) * ldy + v * VL, acc[r][v]);
+    }
+}
+
+// --- single weights ------------------------------------------------------------------------------------
+template <int NV, bool FIRST>
+INLINE void sparse_group(const float* value, const uint8_t* col, int length, const float* x, int64_t ldx, float* y,
+                         int64_t ldy, const int32_t* row, const float* bias) {
+    V acc[GROUP][NV];
+    for (int r = 0; r < GROUP; r++)
+        for (int v = 0; v < NV; v++) {
+            if (FIRST) acc[r][v] = splat(row[r] < 0 ? 0.0f : bias[row[r]]);
+            else acc[r][v] = load(y + (int64_t)(row[r] < 0 ? row[0] : row[r]) * ldy + v * VL);
+        }
+    for (int j = 0; j < length; j++, value += GROUP, col += GROUP)
+        for (int r = 0; r < GROUP; r++) {
+            const float* in = x + (int64_t)col[r] * ldx;
+            V w = splat(value[r]);
+            for (int v = 0; v < NV; v++) acc[r][v] += w * load(in + v * VL);
+        }
+    for (int r = 0; r < GROUP; r++)
+        if (row[r] >= 0)
+            for (int v = 0; v < NV; v++) store(y + (int64_t)row[r] * ldy + v * VL, acc[r][v]);
+}
+
+template <int NV>
+static void sparse_tile(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy) {
+    for (int b = 0; b < m->blocks; b++) {
+        const float* in = x + (int64_t)b * K_BLOCK * ldx;
+        for (int g = m->first[b]; g < m->first[b + 1]; g++) {
+            const float* value = m->value + m->offset[g] * GROUP;
+            const uint8_t* col = m->col + m->offset[g] * GROUP;
+            if (b == 0) sparse_group<NV, true>(value, col, m->length[g], in, ldx, y, ldy, m->row + g * GROUP, m->bias);
+            else if (m->length[g] > 0)
+                sparse_group<NV, false>(value, col, m->length[g], in, ldx, y, ldy, m->row + g * GROUP, nullptr);
+        }
+    }
+}
+
+// --- blocks of `height` rows x 1 column, RB rows in registers ----------------------------------------------
+template <int RB, int NV>
+static void block_tile(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy) {
+    const int height = m->height;
+    for (int b = 0; b * height < m->rows; b++)
+        for (int sub = 0; sub < height && b * height + sub < m->rows; sub += RB) {
+            const int row = b * height + sub, rows = least(RB, m->rows - row);
+            V acc[RB][NV];
+            for (int r = 0; r < RB; r++)
+                for (int v = 0; v < NV; v++) acc[r][v] = splat(r < rows ? m->bias[row + r] : 0.0f);
+            const float* w = m->value + (int64_t)m->first[b] * height + sub;
+            for (int j = m->first[b]; j < m->first[b + 1]; j++, w += height) {
+                const float* in = x + (int64_t)m->wide[j] * ldx;
+                V xs[NV];
+                for (int v = 0; v < NV; v++) xs[v] = load(in + v * VL);
+                for (int r = 0; r < RB; r++)
+                    for (int v = 0; v < NV; v++) acc[r][v] += splat(w[r]) * xs[v];
+            }
+            for (int r = 0; r < rows; r++)
+                for (int v = 0; v < NV; v++) store(y + (int64_t)(row + r) * ldy + v * VL, acc[r][v]);
+        }
+}
+
+// Widest tile of each kernel, by what the registers hold.
+constexpr int DENSE_NV = MANY_REGISTERS ? 4 : 2;
+constexpr int SPARSE_NV = MANY_REGISTERS ? 4 : (VL == 8 ? 3 : 2);
+constexpr int BLOCK4_NV = MANY_REGISTERS ? 6 : (VL == 8 ? 3 : 2);
+constexpr int BLOCK8_NV = MANY_REGISTERS ? 3 : 1;
+
+template <int MOST, typename F>
+INLINE void split(int nv, F&& run) {
+    // equal parts: 5 vectors with room for 4 become 3 + 2, not 4 + 1
+    const int parts = (nv + MOST - 1) / MOST;
+    for (int p = 0, at = 0; p < parts; p++) {
+        const int n = (nv - at + parts - p - 1) / (parts - p);
+        run(n, at);
+        at += n;
+    }
+}
+
+#define TILES(kernel, most)                                                                     \
+    split<most>(nv, [&](int n, int at) {                                                        \
+        const float* xs = x + at * VL;                                                          \
+        float* ys = y + at * VL;                                                                \
+        switch (n) {                                                                            \
+            case 1: kernel(1); break;                                                           \
+            case 2: if constexpr (most >= 2) { kernel(2); } break;                              \
+            case 3: if constexpr (most >= 3) { kernel(3); } break;                              \
+            case 4: if constexpr (most >= 4) { kernel(4); } break;                              \
+            case 5: if constexpr (most >= 5) { kernel(5); } break;                              \
+            case 6: if constexpr (most >= 6) { kernel(6); } break;                              \
+        }                                                                                       \
+    })
+
+static void linear(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch) {
+#define RUN_DENSE(n) dense_tile<n>(m, xs, ldx, ys, ldy)
+#define RUN_SPARSE(n) sparse_tile<n>(m, xs, ldx, ys, ldy)
+#define RUN_BLOCK4(n) block_tile<4, n>(m, xs, ldx, ys, ldy)
+#define RUN_BLOCK8(n) block_tile<8, n>(m, xs, ldx, ys, ldy)
+    if (m->kind == DENSE) TILES(RUN_DENSE, DENSE_NV);
+    else if (m->kind == SPARSE) TILES(RUN_SPARSE, SPARSE_NV);
+    else if (m->kind == INT8) linear_int8(m, x, ldx, y, ldy, nv, scratch);
+    else if (m->height == 4) TILES(RUN_BLOCK4, BLOCK4_NV);
+    else TILES(RUN_BLOCK8, BLOCK8_NV);
+}

@@ -1,0 +1,38 @@
+// Packed weight matrices, as the kernels read them. Plain data: no code here, so that every
+// instruction-set build may include it. Made by pack.cpp.
+#pragma once
+#include <cstdint>
+
+enum MatrixKind : int32_t {
+    AUTO = 0,    // pack.cpp chooses by its cost model
+    DENSE = 1,   // panels of PANEL rows, column by column
+    SPARSE = 2,  // single weights: groups of GROUP rows of like length, in blocks of at most K_BLOCK columns
+    INT8 = 3,    // four inputs of one row together, 8-bit weights, one scale a row
+    BLOCK = 4,   // `height` consecutive rows share a column
+};
+
+constexpr int PANEL = 6;
+constexpr int GROUP = 4;
+constexpr int K_BLOCK = 128;  // columns of a block: its activations (x 64 frames) fit in L1
+constexpr int K_WHOLE = 256;  // up to here one block is better
+
+// rows x cols weights times activations [cols][frames]. Every array is followed by at least 64 spare bytes.
+struct Matrix {
+    int32_t kind, rows, cols, height;
+    const float* bias;      // [rows]
+    const float* value;     // DENSE [panels][cols][PANEL]; SPARSE, BLOCK: see below
+    // SPARSE: block b holds the groups first[b] .. first[b + 1] - 1; group g holds `length[g]` steps of GROUP
+    // entries, from entry offset[g] * GROUP on; col is relative to column b * K_BLOCK; row is -1 for a spare row
+    int32_t blocks;
+    const int32_t* first;   // SPARSE [blocks + 1]; BLOCK, INT8: entries of each block row, [n + 1]
+    const int32_t* length;
+    const int64_t* offset;
+    const int32_t* row;     // [groups][GROUP]
+    const uint8_t* col;     // [entries][GROUP]
+    // BLOCK: entry j holds column wide[j] and value[j * height ...]. INT8: inputs 4 * wide[j] ... + 3
+    const uint16_t* wide;
+    const int32_t* packed;  // INT8 [entries]: four int8
+    const float* scale;     // INT8 [rows]
+    const int32_t* sum;     // INT8 [rows]: sum of the row's codes
+    int64_t work;           // multiply-adds for one frame, zeros that are multiplied included
+};

@@ -1,0 +1,66 @@
+// A few threads that wait for work, and memory that begins at a cache line.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <functional>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+class Pool {
+public:
+    explicit Pool(int threads);
+    ~Pool();
+    int threads() const { return (int)workers.size() + 1; }
+    // task(index, worker) for every index below count, worker < threads(); returns when all are done
+    void run(int count, const std::function<void(int, int)>& task);
+
+private:
+    void work(int worker);
+    void drain(int worker);
+    std::vector<std::thread> workers;
+    std::mutex mutex;
+    std::condition_variable wake, done;
+    const std::function<void(int, int)>* task = nullptr;
+    std::atomic<int> next{0};
+    int count = 0, busy = 0;
+    uint64_t round = 0;
+    bool stop = false;
+};
+
+// Denormal numbers are flushed to zero while one of these lives: they cost a hundred cycles each.
+class FlushDenormals {
+public:
+    FlushDenormals();
+    ~FlushDenormals();
+
+private:
+    unsigned saved = 0;
+};
+
+class Floats {  // grows, never shrinks; zeroed when it grows
+public:
+    Floats() = default;
+    Floats(Floats&& other) noexcept : p(other.p), size(other.size) { other.p = nullptr, other.size = 0; }
+    Floats(const Floats&) = delete;
+    ~Floats() { std::free(p); }
+    float* at_least(size_t n) {
+        if (n <= size) return p;
+        std::free(p);
+        size = (n + 63) / 32 * 32;
+        p = static_cast<float*>(std::aligned_alloc(64, size * sizeof(float)));
+        if (!p) {
+            size = 0;
+            throw std::bad_alloc();
+        }
+        for (size_t i = 0; i < size; i++) p[i] = 0;
+        return p;
+    }
+    float* data() const { return p; }
+
+private:
+    float* p = nullptr;
+    size_t size = 0;
+};

@@ -1,0 +1,74 @@
+// A network as a list of operations on channel-major buffers. Neighbouring operations that treat every frame
+// by itself run tile by tile, so that what one writes is still in cache when the next one reads it.
+#pragma once
+#include "kernels.h"
+#include "pool.h"
+#include <memory>
+
+struct Buffer {
+    int channels = 0;
+    int frames = 0;
+    int64_t ld = 0;
+    Floats memory;
+    float* data() const { return memory.data(); }
+};
+
+class Program;
+
+class Op {
+public:
+    Op(int src, int dst) : src(src), dst(dst) {}
+    virtual ~Op() = default;
+    virtual bool local() const { return true; }  // every frame by itself?
+    virtual int frames(int in) const { return in; }  // of dst
+    virtual void prepare(Program&, int /*frames*/) {}
+    virtual size_t scratch(const Program&) const { return 0; }  // floats a worker needs for a tile
+    // local: frames [v * VL, (v + nv) * VL) of dst
+    virtual void tile(Program&, int /*v*/, int /*nv*/, float* /*scratch*/) {}
+    virtual void whole(Program&) {}  // not local: all of dst
+    const int src, dst;
+};
+
+class Program {
+public:
+    Program(const Kernels* k, int threads) : k(k), pool(threads), scratch(pool.threads()) {}
+    void run(int input, const float* x, int frames);
+    float* row(int buffer, int channel) { return buffers[buffer].data() + channel * buffers[buffer].ld; }
+    int vectors(int buffer) const { return (buffers[buffer].frames + k->vl - 1) / k->vl; }
+    float* worker_scratch(int worker, size_t floats) { return scratch[worker].at_least(floats); }
+    void resize(int buffer, int frames);
+
+    const Kernels* const k;
+    Pool pool;
+    std::vector<Buffer> buffers;
+    std::vector<std::unique_ptr<Op>> ops;
+
+private:
+    void run_local(size_t first, size_t last);
+    std::vector<Floats> scratch;
+};
+
+// Columns: sin and cos of (first + step * column) * 10000^(-2 i / channels), channels interleaved as in
+// "Attention is all you need". The product is rounded to float, as PyTorch does.
+void sinusoids(float* out, int64_t ld, int channels, int first, int step, int columns);
+
+std::unique_ptr<Op> make_linear(int src, int dst, const Matrix* m);
+std::unique_ptr<Op> make_layer_norm(int src, int dst, int channels, const float* gain, const float* bias, float eps);
+std::unique_ptr<Op> make_activate(int buffer, int kind);
+std::unique_ptr<Op> make_glu(int src, int dst);
+std::unique_ptr<Op> make_add(int src, int dst, float scale);
+std::unique_ptr<Op> make_affine(int src, int dst, int channels, const float* scale, const float* shift);
+std::unique_ptr<Op> make_positions(int buffer);
+std::unique_ptr<Op> make_depthwise(int src, int dst, int channels, const float* weight, const float* bias, int taps);
+std::unique_ptr<Op> make_attention(int q, int k, int v, int dst, int heads, const Matrix* positions, int channels,
+                                   const float* bias_u, const float* bias_v);
+
+struct ConvShape {
+    int channels, freqs;            // of the input; its rows are [freq][channel]
+    int kernel_f, kernel_t, stride_f, stride_t, pad_f, pad_t;
+    int freqs_out() const { return (freqs + 2 * pad_f - kernel_f) / stride_f + 1; }
+    int frames_out(int frames) const { return (frames + 2 * pad_t - kernel_t) / stride_t + 1; }
+    int inputs() const { return kernel_f * channels * kernel_t; }
+};
+// m: [channels out][kernel_f][channels][kernel_t]; output rows are [freq][channel]
+std::unique_ptr<Op> make_conv(int src, int dst, const Matrix* m, const ConvShape& shape);

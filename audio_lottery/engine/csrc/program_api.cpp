@@ -1,0 +1,61 @@
+// The C interface to programs.
+#include "api.h"
+#include "dispatch.h"
+#include "pack.h"
+#include "program.h"
+#include <cstring>
+
+AL_API Program* al_program(int threads) {
+    const Kernels* k = kernels();
+    return k ? new Program(k, threads < 1 ? 1 : threads) : nullptr;
+}
+AL_API void al_program_free(Program* p) { delete p; }
+
+AL_API int al_buffer(Program* p, int channels) {
+    p->buffers.emplace_back();
+    p->buffers.back().channels = channels;
+    return (int)p->buffers.size() - 1;
+}
+
+AL_API void al_op_linear(Program* p, int src, int dst, const PackedMatrix* m) {
+    p->ops.push_back(make_linear(src, dst, m));
+}
+AL_API void al_op_layer_norm(Program* p, int src, int dst, const float* gain, const float* bias, float eps) {
+    p->ops.push_back(make_layer_norm(src, dst, p->buffers[dst].channels, gain, bias, eps));
+}
+AL_API void al_op_activate(Program* p, int buffer, int kind) { p->ops.push_back(make_activate(buffer, kind)); }
+AL_API void al_op_glu(Program* p, int src, int dst) { p->ops.push_back(make_glu(src, dst)); }
+AL_API void al_op_add(Program* p, int src, int dst, float scale) { p->ops.push_back(make_add(src, dst, scale)); }
+AL_API void al_op_affine(Program* p, int src, int dst, const float* scale, const float* shift) {
+    p->ops.push_back(make_affine(src, dst, p->buffers[dst].channels, scale, shift));
+}
+AL_API void al_op_positions(Program* p, int buffer) { p->ops.push_back(make_positions(buffer)); }
+AL_API void al_op_depthwise(Program* p, int src, int dst, const float* weight, const float* bias, int taps) {
+    p->ops.push_back(make_depthwise(src, dst, p->buffers[dst].channels, weight, bias, taps));
+}
+AL_API void al_op_attention(Program* p, int q, int k, int v, int dst, int heads, const PackedMatrix* positions,
+                            const float* bias_u, const float* bias_v) {
+    p->ops.push_back(make_attention(q, k, v, dst, heads, positions, p->buffers[dst].channels, bias_u, bias_v));
+}
+// shape: channels, freqs, kernel_f, kernel_t, stride_f, stride_t, pad_f, pad_t
+AL_API void al_op_conv(Program* p, int src, int dst, const PackedMatrix* m, const int* shape) {
+    ConvShape s = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7]};
+    p->ops.push_back(make_conv(src, dst, m, s));
+}
+
+// x [channels][frames]. Returns 0, or 1 when memory ran out.
+AL_API int al_run(Program* p, int input, const float* x, int frames) {
+    try {
+        p->run(input, x, frames);
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return 1;
+    }
+}
+AL_API int al_frames(const Program* p, int buffer) { return p->buffers[buffer].frames; }
+// out [channels][frames]
+AL_API void al_read(Program* p, int buffer, float* out) {
+    const Buffer& b = p->buffers[buffer];
+    for (int c = 0; c < b.channels; c++)
+        std::memcpy(out + (size_t)c * b.frames, p->row(buffer, c), sizeof(float) * b.frames);
+}

@@ -1,0 +1,64 @@
+// One vector of floats in the compiler's own vector types: the same source becomes SSE, NEON, AVX2 or
+// AVX-512 code by compiler flags alone. Everything is static, so that no two builds share a symbol.
+#pragma once
+#include <cstdint>
+#if defined(__AVX2__)
+#include <immintrin.h>  // only for what vector types cannot say: 8-bit dot products
+#endif
+
+#if defined(__AVX512F__)
+constexpr int VL = 16;  // floats in a vector
+#elif defined(__AVX2__)
+constexpr int VL = 8;
+#else
+constexpr int VL = 4;
+#endif
+constexpr bool MANY_REGISTERS = VL == 16;  // 32 vector registers, else 16
+
+typedef float V __attribute__((vector_size(VL * 4)));
+typedef float VU __attribute__((vector_size(VL * 4), aligned(4), may_alias));
+typedef int32_t VI __attribute__((vector_size(VL * 4)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE V load(const float* p) { return *reinterpret_cast<const VU*>(p); }
+INLINE void store(float* p, V v) { *reinterpret_cast<VU*>(p) = v; }
+INLINE V splat(float x) { return x - V{}; }
+INLINE V vmax(V a, V b) { return a > b ? a : b; }
+INLINE V vmin(V a, V b) { return a < b ? a : b; }
+INLINE V vsqrt(V x) {
+    V y;
+    for (int i = 0; i < VL; i++) y[i] = __builtin_sqrtf(x[i]);
+    return y;
+}
+INLINE float sum_lanes(V x) {
+    float s = 0;
+    for (int i = 0; i < VL; i++) s += x[i];
+    return s;
+}
+INLINE float max_lanes(V x) {
+    float s = x[0];
+    for (int i = 1; i < VL; i++) s = x[i] > s ? x[i] : s;
+    return s;
+}
+INLINE int least(int a, int b) { return a < b ? a : b; }
+
+// exp(x), relative error below 3e-7 in [-87, 88]; beyond, the value at the end of that range.
+// 2^n * 2^f with n = round(x log2 e), and 2^f on [-1/2, 1/2] as a minimax polynomial of degree 6.
+INLINE V vexp(V x) {
+    x = vmin(vmax(x, splat(-87.0f)), splat(88.0f));
+    const V magic = splat(12582912.0f);  // 1.5 * 2^23: adding and subtracting it rounds to an integer
+    V n = x * 1.44269504f + magic - magic;
+    V f = x - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts (Cody and Waite)
+    V p = splat(1.9875691500e-4f);
+    p = p * f + 1.3981999507e-3f;
+    p = p * f + 8.3334519073e-3f;
+    p = p * f + 4.1665795894e-2f;
+    p = p * f + 1.6666665459e-1f;
+    p = p * f + 5.0000001201e-1f;
+    p = p * f * f + f + 1.0f;
+    VI bits = (__builtin_convertvector(n, VI) + 127) << 23;
+    return p * (V)bits;  // between vector types a cast keeps the bits
+}
+INLINE V sigmoid(V x) { return 1.0f / (1.0f + vexp(-x)); }
+INLINE V vtanh(V x) { return 2.0f * sigmoid(x + x) - 1.0f; }

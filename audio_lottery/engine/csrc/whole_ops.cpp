@@ -1,0 +1,139 @@
+// Operations that look across frames.
+#include "program.h"
+#include <algorithm>
+#include <cstring>
+
+namespace {
+
+struct Depthwise : Op {  // one filter a channel, zeros around the utterance
+    Depthwise(int s, int d, int n, const float* w, const float* b, int taps)
+        : Op(s, d), weight(w, w + (size_t)n * taps), bias(b, b + n), taps(taps) {}
+    bool local() const override { return false; }
+    void whole(Program& p) override {
+        constexpr int CHUNK = 16;
+        const int channels = p.buffers[dst].channels, frames = p.buffers[dst].frames, pad = (taps - 1) / 2;
+        const size_t size = (size_t)p.buffers[src].ld + 2 * pad + 64;
+        p.pool.run((channels + CHUNK - 1) / CHUNK, [&](int chunk, int worker) {
+            float* line = p.worker_scratch(worker, size);
+            std::memset(line, 0, sizeof(float) * size);
+            for (int c = chunk * CHUNK; c < std::min(channels, (chunk + 1) * CHUNK); c++) {
+                std::memcpy(line + pad, p.row(src, c), sizeof(float) * frames);
+                p.k->depthwise(line, p.row(dst, c), p.vectors(dst), weight.data() + (size_t)c * taps, taps, bias[c]);
+            }
+        });
+    }
+    std::vector<float> weight, bias;
+    int taps;
+};
+
+// Self-attention over all frames; with a position matrix, with relative positions (Transformer-XL).
+struct Attention : Op {
+    Attention(int q, int k, int v, int d, int heads, const Matrix* m, int channels, const float* u, const float* w)
+        : Op(q, d), key(k), value(v), heads(heads), positions(m) {
+        if (m) bias_u.assign(u, u + channels), bias_v.assign(w, w + channels);
+    }
+    bool local() const override { return false; }
+
+    // What a position projects to depends on the distance alone: one table serves every utterance.
+    void prepare(Program& p, int frames) override {
+        if (!positions || frames <= reach) return;
+        constexpr int MARGIN = 32;
+        reach = (frames + 127) / 128 * 128;
+        centre = reach + MARGIN;
+        const int columns = 2 * reach + 3 * MARGIN, channels = positions->cols;
+        pos_ld = 16 * (((columns + 15) / 16) | 1);
+        Floats table;
+        sinusoids(table.at_least((size_t)channels * pos_ld + 64), pos_ld, channels, centre, -1, (int)pos_ld);
+        float* out = projected.at_least((size_t)positions->rows * pos_ld + 64);
+        const int step = p.k->tile * p.k->vl;
+        float* space = p.worker_scratch(0, linear_scratch(positions, step) / sizeof(float) + step + 16);
+        for (int at = 0; at < pos_ld; at += step) {
+            const int nv = (int)std::min<int64_t>(step, pos_ld - at) / p.k->vl;
+            p.k->linear(positions, table.data() + at, pos_ld, out + at, pos_ld, nv, space);
+        }
+    }
+
+    void whole(Program& p) override {
+        const int frames = p.buffers[dst].frames, dk = p.buffers[dst].channels / heads;
+        const int block = p.pool.threads() > 1 ? 4 * p.k->vl : (frames + 63) / 16 * 16;
+        const int blocks = (frames + block - 1) / block;
+        const size_t size = p.k->attention_scratch(frames, dk);
+        p.pool.run(heads * blocks, [&](int i, int worker) {
+            const int head = i / blocks, first = i % blocks * block, c = head * dk;
+            Heads h = {p.row(src, c), p.row(key, c), p.row(value, c), p.row(dst, c), p.buffers[dst].ld, frames, dk,
+                       nullptr, nullptr, nullptr, 0, 0};
+            if (positions) {
+                h.bias_u = bias_u.data() + c, h.bias_v = bias_v.data() + c;
+                h.pos = projected.data() + c * pos_ld, h.pos_ld = pos_ld, h.centre = centre;
+            }
+            p.k->attention(&h, first, std::min(block, frames - first), p.worker_scratch(worker, size));
+        });
+    }
+
+    int key, value, heads;
+    const Matrix* positions;
+    std::vector<float> bias_u, bias_v;
+    Floats projected;
+    int64_t pos_ld = 0;
+    int reach = 0, centre = 0;
+};
+
+// Convolution over frequency and time as one matrix product for every output frequency.
+struct Conv : Op {
+    Conv(int s, int d, const Matrix* m, const ConvShape& shape) : Op(s, d), m(m), shape(shape) {}
+    bool local() const override { return false; }
+    int frames(int in) const override { return std::max(0, shape.frames_out(in)); }
+
+    // inputs [kernel_f][channel][kernel_t] of output frequency f, output frames t .. t + count - 1
+    void gather(Program& p, int f, int t, int count, float* out, int64_t width) const {
+        const int limit = p.buffers[src].frames;
+        for (int kf = 0; kf < shape.kernel_f; kf++)
+            for (int c = 0; c < shape.channels; c++)
+                for (int kt = 0; kt < shape.kernel_t; kt++, out += width) {
+                    const int freq = f * shape.stride_f + kf - shape.pad_f, at = t * shape.stride_t + kt - shape.pad_t;
+                    std::memset(out + count, 0, sizeof(float) * (width - count));
+                    if (freq < 0 || freq >= shape.freqs) {
+                        std::memset(out, 0, sizeof(float) * count);
+                        continue;
+                    }
+                    const float* in = p.row(src, freq * shape.channels + c);
+                    int from = at < 0 ? (-at + shape.stride_t - 1) / shape.stride_t : 0;
+                    int to = std::min(count, (limit - at + shape.stride_t - 1) / shape.stride_t);
+                    from = std::min(from, count), to = std::max(to, from);
+                    for (int i = 0; i < from; i++) out[i] = 0;
+                    p.k->stride(in + at + from * shape.stride_t, out + from, to - from, shape.stride_t);
+                    for (int i = to; i < count; i++) out[i] = 0;
+                }
+    }
+
+    void whole(Program& p) override {
+        const int frames = p.buffers[dst].frames, vectors = p.vectors(dst), vl = p.k->vl;
+        const int tiles = (vectors + p.k->tile - 1) / p.k->tile;
+        const size_t inputs = (size_t)m->cols * p.k->tile * vl;
+        const size_t extra = linear_scratch(m, p.k->tile * vl) / sizeof(float) + p.k->tile * vl + 16;
+        p.pool.run(shape.freqs_out() * tiles, [&](int i, int worker) {
+            const int f = i / tiles, t = i % tiles;
+            const int from = (int)((int64_t)vectors * t / tiles), nv = (int)((int64_t)vectors * (t + 1) / tiles) - from;
+            float* space = p.worker_scratch(worker, inputs + extra);
+            gather(p, f, from * vl, std::min(nv * vl, frames - from * vl), space, (int64_t)nv * vl);
+            p.k->linear(m, space, (int64_t)nv * vl, p.row(dst, f * m->rows) + from * vl, p.buffers[dst].ld, nv,
+                        space + inputs);
+        });
+    }
+
+    const Matrix* m;
+    ConvShape shape;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> make_depthwise(int s, int d, int n, const float* weight, const float* bias, int taps) {
+    return std::make_unique<Depthwise>(s, d, n, weight, bias, taps);
+}
+std::unique_ptr<Op> make_attention(int q, int k, int v, int d, int heads, const Matrix* m, int channels,
+                                   const float* u, const float* w) {
+    return std::make_unique<Attention>(q, k, v, d, heads, m, channels, u, w);
+}
+std::unique_ptr<Op> make_conv(int s, int d, const Matrix* m, const ConvShape& shape) {
+    return std::make_unique<Conv>(s, d, m, shape);
+}

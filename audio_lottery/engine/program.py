@@ -1,0 +1,133 @@
+"""A network as a list of operations that the compiled library runs: buffers [channels, frames].
+
+An operation reads buffer ``src`` and writes ``dst``; buffers are numbers that :meth:`Program.buffer` gives.
+"""
+
+import numpy as np
+
+from audio_lottery.engine import native
+from audio_lottery.errors import LotteryError
+
+ACTIVATIONS = {"relu": 1, "swish": 2, "tanh": 3, "sigmoid": 4}
+
+
+class Program:
+    """Operations run in the order they are added. One program is for one thread at a time."""
+
+    def __init__(self, threads: int = 1):
+        self._lib = native.library()
+        native.isa()
+        self._handle = self._lib.al_program(threads)
+        self._channels: list[int] = []
+        self._matrices: list[native.Matrix] = []  # the library borrows them
+
+    def __del__(self):
+        if getattr(self, "_handle", None):
+            self._lib.al_program_free(self._handle)
+
+    def buffer(self, channels: int) -> int:
+        """A new buffer."""
+        self._channels.append(channels)
+        return self._lib.al_buffer(self._handle, channels)
+
+    def linear(self, src: int, dst: int, matrix: native.Matrix) -> None:
+        """dst = matrix @ src + bias."""
+        self._check(matrix.cols == self._channels[src] and matrix.rows == self._channels[dst])
+        self._matrices.append(matrix)
+        self._lib.al_op_linear(self._handle, src, dst, matrix.handle)
+
+    def layer_norm(self, src: int, dst: int, gain: np.ndarray, bias: np.ndarray, eps: float) -> None:
+        """Normalise every frame over its channels; src may be dst."""
+        gain, bias = self._vector(gain, dst), self._vector(bias, dst)
+        self._lib.al_op_layer_norm(self._handle, src, dst, gain.ctypes.data, bias.ctypes.data, eps)
+
+    def activate(self, buffer: int, kind: str) -> None:
+        """relu, swish, tanh or sigmoid, in place."""
+        self._lib.al_op_activate(self._handle, buffer, ACTIVATIONS[kind])
+
+    def glu(self, src: int, dst: int) -> None:
+        """dst = first half of src's channels * sigmoid(second half)."""
+        self._check(self._channels[src] == 2 * self._channels[dst])
+        self._lib.al_op_glu(self._handle, src, dst)
+
+    def add(self, src: int, dst: int, scale: float = 1.0) -> None:
+        """dst += scale * src."""
+        self._check(self._channels[src] == self._channels[dst])
+        self._lib.al_op_add(self._handle, src, dst, scale)
+
+    def affine(self, src: int, dst: int, scale: np.ndarray, shift: np.ndarray) -> None:
+        """dst = scale * src + shift, one pair a channel; src may be dst."""
+        scale, shift = self._vector(scale, dst), self._vector(shift, dst)
+        self._lib.al_op_affine(self._handle, src, dst, scale.ctypes.data, shift.ctypes.data)
+
+    def positions(self, buffer: int) -> None:
+        """Add the sinusoids of absolute positions."""
+        self._lib.al_op_positions(self._handle, buffer)
+
+    def depthwise(self, src: int, dst: int, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Each channel over time with its own filter (weight [channels, odd number of taps]), zero padding."""
+        weight, bias = np.ascontiguousarray(weight, np.float32), self._vector(bias, dst)
+        self._check(
+            weight.shape[0] == self._channels[src] == self._channels[dst] and weight.shape[1] % 2 and src != dst
+        )
+        self._lib.al_op_depthwise(self._handle, src, dst, weight.ctypes.data, bias.ctypes.data, weight.shape[1])
+
+    def attention(self, q: int, k: int, v: int, dst: int, heads: int, relative=None) -> None:
+        """Self-attention of projected queries, keys, values.
+
+        relative: None, or (matrix of the positions, bias u, bias v) of Transformer-XL's relative positions,
+        the biases [channels].
+        """
+        self._check(len({self._channels[b] for b in (q, k, v, dst)}) == 1 and self._channels[q] % heads == 0)
+        if relative is None:
+            self._lib.al_op_attention(self._handle, q, k, v, dst, heads, None, None, None)
+            return
+        matrix, u, w = relative
+        u, w = self._vector(u, dst), self._vector(w, dst)
+        self._check(matrix.rows == matrix.cols == self._channels[dst])
+        self._matrices.append(matrix)
+        self._lib.al_op_attention(self._handle, q, k, v, dst, heads, matrix.handle, u.ctypes.data, w.ctypes.data)
+
+    def conv(
+        self,
+        src: int,
+        matrix: native.Matrix,
+        channels: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int],
+        pad: tuple[int, int] = (0, 0),
+    ) -> int:
+        """Convolution over (frequency, time); returns the new buffer. Channels of both are [freq][channel].
+
+        matrix: [channels out, kernel[0] * channels * kernel[1]], columns [freq][channel][time]
+        """
+        freqs = self._channels[src] // channels
+        self._check(matrix.cols == kernel[0] * channels * kernel[1] and freqs + 2 * pad[0] >= kernel[0])
+        out = self.buffer(((freqs + 2 * pad[0] - kernel[0]) // stride[0] + 1) * matrix.rows)
+        shape = np.array([channels, freqs, *kernel, *stride, *pad], np.int32)
+        self._matrices.append(matrix)
+        self._lib.al_op_conv(self._handle, src, out, matrix.handle, shape.ctypes.data)
+        return out
+
+    def run(self, source: int, x: np.ndarray) -> None:
+        """Fill buffer ``source`` with x [channels, frames] and run everything."""
+        x = np.ascontiguousarray(x, np.float32)
+        self._check(x.ndim == 2 and x.shape[0] == self._channels[source] and x.shape[1] > 0)
+        if self._lib.al_run(self._handle, source, x.ctypes.data, x.shape[1]):
+            raise LotteryError(f"{x.shape[1]} frames: not enough memory: cut the audio into shorter pieces")
+
+    def read(self, buffer: int) -> np.ndarray:
+        """What a buffer holds after :meth:`run`: [channels, frames]."""
+        out = np.empty((self._channels[buffer], self._lib.al_frames(self._handle, buffer)), np.float32)
+        self._lib.al_read(self._handle, buffer, out.ctypes.data)
+        return out
+
+    def _vector(self, x: np.ndarray, buffer: int) -> np.ndarray:
+        x = np.ascontiguousarray(x, np.float32).reshape(-1)
+        self._check(x.size == self._channels[buffer])
+        return x
+
+    @staticmethod
+    def _check(fits: bool) -> None:
+        if not fits:
+            raise ValueError("the operation does not fit its buffers")

@@ -1,0 +1,160 @@
+"""Operations on every instruction set, with one and two threads, against torch."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from audio_lottery.engine.native import Matrix
+from audio_lottery.engine.program import Program
+
+FRAMES = [1, 2, 5, 16, 31, 64, 100, 257]
+
+
+def noise(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def check(build, channels, reference, frames=FRAMES, threads=(1, 2), atol=2e-5):
+    """``build(program, source)`` gives the output buffer; ``reference`` takes x [channels, frames]."""
+    for count in threads:
+        program = Program(count)
+        source = program.buffer(channels)
+        out = build(program, source)
+        for n in frames:
+            x = noise(channels, n)
+            program.run(source, x.numpy())
+            want = reference(x).numpy()
+            got = program.read(out)
+            assert got.shape == want.shape and np.abs(got - want).max() < atol, (n, count)
+
+
+@pytest.mark.parametrize(
+    "kind, function", [("relu", F.relu), ("swish", F.silu), ("tanh", torch.tanh), ("sigmoid", torch.sigmoid)]
+)
+def test_activations(isa, kind, function):
+    def build(program, source):
+        program.affine(source, source, np.full(5, 6.0), np.linspace(-1, 1, 5))
+        program.activate(source, kind)
+        return source
+
+    check(build, 5, lambda x: function(6 * x + torch.linspace(-1, 1, 5)[:, None]), threads=(1,))
+
+
+def test_activations_at_the_ends_of_the_range(isa):
+    x = torch.tensor([[-1e30, -200.0, -88, -87, -20, -1e-30, 0, 1e-30, 20, 87, 88, 200, 1e30]])
+    for kind, function in (("swish", F.silu), ("sigmoid", torch.sigmoid), ("tanh", torch.tanh)):
+        program = Program()
+        buffer = program.buffer(1)
+        program.activate(buffer, kind)
+        program.run(buffer, x.numpy())
+        assert np.allclose(program.read(buffer), function(x), rtol=1e-6, atol=1e-6), kind
+
+
+def test_layer_norm(isa):
+    norm = torch.nn.LayerNorm(37, eps=1e-12)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+
+    def build(program, source):
+        out = program.buffer(37)
+        program.affine(source, source, np.ones(37), np.full(37, 100.0))  # a mean far from 0 must not cost accuracy
+        program.layer_norm(source, out, norm.weight.detach(), norm.bias.detach(), norm.eps)
+        return out
+
+    check(build, 37, lambda x: norm((x + 100.0).T).T.detach(), atol=2e-4)
+
+
+def test_glu_add_and_positions(isa):
+    def build(program, source):
+        out = program.buffer(6)
+        program.glu(source, out)
+        program.add(out, out, 0.5)
+        program.positions(out)
+        return out
+
+    def reference(x):
+        position = torch.arange(x.shape[1])[:, None] * torch.exp(torch.arange(0, 6, 2) * -(np.log(10000.0) / 6))
+        table = torch.stack([position.sin(), position.cos()], 2).reshape(-1, 6).T
+        return 1.5 * F.glu(x, 0) + table
+
+    check(build, 12, reference)
+
+
+@pytest.mark.parametrize("taps", [1, 3, 15, 31])
+def test_depthwise(isa, taps):
+    weight, bias = noise(20, 1, taps), noise(20)
+
+    def build(program, source):
+        out = program.buffer(20)
+        program.depthwise(source, out, weight[:, 0].numpy(), bias.numpy())
+        return out
+
+    check(build, 20, lambda x: F.conv1d(x[None], weight, bias, padding=taps // 2, groups=20)[0])
+
+
+def test_attention(isa):
+    def build(program, source):
+        q, k, v, out = (program.buffer(24) for _ in range(4))
+        for i, buffer in enumerate((q, k, v)):
+            program.linear(source, buffer, Matrix(np.roll(np.eye(24, dtype=np.float32), i, 0)))
+        program.attention(q, k, v, out, 2)
+        return out
+
+    def reference(x):
+        q, k, v = (torch.roll(x, i, 0).reshape(2, 12, -1).transpose(1, 2) for i in range(3))
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(24, -1)
+
+    check(build, 24, reference)
+
+
+def test_relative_attention(isa):
+    heads, dk = 3, 20
+    size = heads * dk
+    weights, u, w = noise(size, size) / 8, noise(heads, dk), noise(heads, dk + 0)
+
+    def build(program, source):
+        out = program.buffer(size)
+        relative = (Matrix(weights.numpy()), u.numpy(), w.numpy())
+        program.attention(source, source, source, out, heads, relative)
+        return out
+
+    def reference(x):
+        n = x.shape[1]
+        distance = torch.arange(n)[:, None] - torch.arange(n)
+        angle = distance[..., None] * torch.exp(torch.arange(0, size, 2) * -(np.log(10000.0) / size))
+        table = torch.stack([angle.sin(), angle.cos()], -1).reshape(n, n, size) @ weights.T
+        table = table.reshape(n, n, heads, dk).permute(2, 0, 1, 3)
+        q = x.reshape(heads, dk, n).transpose(1, 2)
+        scores = (q + u[:, None]) @ q.transpose(1, 2) + ((q + w[:, None])[:, :, None] * table).sum(-1)
+        return (torch.softmax(scores / dk**0.5, -1) @ q).transpose(1, 2).reshape(size, n)
+
+    check(build, size, reference, frames=[1, 3, 17, 64, 130], atol=5e-5)
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, pad",
+    [((3, 3), (2, 2), (0, 0)), ((5, 3), (3, 2), (0, 1)), ((3, 5), (1, 3), (1, 2)), ((1, 3), (1, 1), (0, 1))],
+)
+def test_conv(isa, kernel, stride, pad):
+    weight, bias = noise(6, 4, *kernel), noise(6)
+    weight = weight * (noise(6, 4, *kernel) > 0)
+
+    def build(program, source):
+        columns = weight.permute(0, 2, 1, 3).reshape(6, -1)
+        return program.conv(source, Matrix(columns.numpy(), bias.numpy()), 4, kernel, stride, pad)
+
+    def reference(x):
+        y = F.conv2d(x.reshape(1, 9, 4, -1).transpose(1, 2), weight, bias, stride, pad)[0]
+        return y.transpose(0, 1).reshape(-1, y.shape[-1])
+
+    check(build, 36, reference, frames=[5, 6, 7, 64, 100, 333])
+
+
+def test_what_does_not_fit(engine):
+    program = Program()
+    a, b = program.buffer(3), program.buffer(4)
+    with pytest.raises(ValueError):
+        program.add(a, b)
+    with pytest.raises(ValueError):
+        program.run(a, np.ones((4, 2), np.float32))
