@@ -69,23 +69,24 @@ def unlisted(sentences: Iterable[Sequence[str]], tokens: Sequence[str], path: st
     return missing
 
 
-def check_tokens(arpa: str | Path, token_list: str | Path) -> list[str]:
-    """Check that a model is over a recipe's tokens; returns the tokens it doesn't know.
+def check_tokens(arpa: str | Path, tokens: Sequence[str], name: str | Path) -> list[str]:
+    """Check that a model is over a recipe's tokens, those of the file ``name``; returns what it doesn't know.
 
     LotteryError when it lacks most tokens of the list, or gives most of its unigram probability to
     words outside the list (a word model for a recipe of characters, say).
     """
-    tokens = [token for token in read_token_list(token_list) if token not in RESERVED]
+    tokens = [token for token in tokens if token not in RESERVED]
     words = unigrams(arpa)
     for special in ("<s>", "</s>", *RESERVED):
         words.pop(special, None)
     missing = [token for token in tokens if token not in words]
-    outside = {word: 10**p for word, p in words.items() if word not in set(tokens)}
+    known = set(tokens)
+    outside = {word: 10**p for word, p in words.items() if word not in known}
     if 2 * len(missing) > len(tokens):
-        raise LotteryError(f"{arpa}: its words are not the tokens of {token_list}, it lacks {_some(missing)} for "
+        raise LotteryError(f"{arpa}: its words are not the tokens of {name}, it lacks {_some(missing)} for "
                            "instance: make the model with audio-lottery ngram --token_list")
     if 2 * sum(outside.values()) > sum(10**p for p in words.values()):
-        raise LotteryError(f"{arpa}: most of it is no token of {token_list}, {_some(outside)} for instance: "
+        raise LotteryError(f"{arpa}: most of it is no token of {name}, {_some(outside)} for instance: "
                            "make the model with audio-lottery ngram --token_list")
     return missing
 

@@ -39,10 +39,10 @@ def test_recipe_tokens_pass_and_others_do_not(tmp_path, transcripts, token_type)
     sentences = [split(line) for line in text.read_sentences(transcripts, with_ids=True)]
     arpa.write(tmp_path / "lm", arpa.lines(estimate(count_ngrams(sentences, 2))))
     assert text.unlisted(sentences, text.read_token_list(lists[token_type]), lists[token_type]) == {}
-    assert len(text.check_tokens(tmp_path / "lm", lists[token_type])) <= 3  # pieces the text never needs
+    assert len(text.check_tokens(tmp_path / "lm", text.read_token_list(lists[token_type]), "t")) <= 3  # pieces the text never needs
     other = lists["char" if token_type == "word" else "word"]
     with pytest.raises(LotteryError, match="--token_list"):
-        text.check_tokens(tmp_path / "lm", other)
+        text.check_tokens(tmp_path / "lm", text.read_token_list(other), other)
     with pytest.raises(LotteryError, match="--token_type"):
         text.unlisted(sentences, text.read_token_list(other), other)
 
@@ -52,7 +52,7 @@ def test_a_larger_text_may_hold_a_few_more_tokens(tmp_path):
     sentences = [["a", "b", "a"], ["b", "z"]]
     assert text.unlisted(sentences, text.read_token_list(tmp_path / "tokens.txt"), "t") == {"z": 1}
     arpa.write(tmp_path / "lm", arpa.lines(estimate(count_ngrams(sentences, 2))))
-    assert text.check_tokens(tmp_path / "lm", tmp_path / "tokens.txt") == []
+    assert text.check_tokens(tmp_path / "lm", text.read_token_list(tmp_path / "tokens.txt"), "t") == []
 
 
 def test_bad_input(tmp_path):
