@@ -142,7 +142,8 @@ class _Lattice:
         self.scores = scores[..., 1:]
         strides = scores.stride()
         before = scores.as_strided(arcs.shape, (strides[0], 1, *strides[1:]))
-        for previous, arc, score in zip(before.unbind(0), arcs[1:].unbind(0), self.scores[1:].unbind(0)):
+        steps = (before[:-1].unbind(0), arcs[1:].unbind(0), self.scores[1:].unbind(0))
+        for previous, arc, score in zip(*steps, strict=True):
             torch.add(previous, arc, out=arc)
             torch.logaddexp(arc[0], arc[1], out=score)
         return torch.stack([self.scores[t + u - 1, 1, b, u]

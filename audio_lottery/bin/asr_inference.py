@@ -1,0 +1,34 @@
+"""ESPnet's ``espnet2.bin.asr_inference``, knowing the encoders of this toolkit (``encoder: ds2``).
+
+All options go to ESPnet (python3 -m espnet2.bin.asr_inference --help lists them).
+"""
+
+import sys
+from collections.abc import Sequence
+
+from audio_lottery.bin import cli
+
+# ESPnet parses the options.
+PASS_ON = True
+
+
+def add_arguments(parser) -> None:
+    """None of our own."""
+
+
+def run(args) -> None:
+    """Decode."""
+    main(args.rest)
+
+
+def main(cmd: Sequence[str] | None = None) -> None:
+    """Decode; options and outputs are ESPnet's own."""
+    import espnet2.bin.asr_inference
+
+    import audio_lottery.espnet.ds2_encoder  # noqa: F401  importing registers the encoder
+
+    espnet2.bin.asr_inference.main(cmd)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(sys.modules[__name__]))
