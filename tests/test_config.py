@@ -1,0 +1,67 @@
+"""The lottery configuration: files, overrides, and what is refused with file and line."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from audio_lottery.config import LotteryConfig, load
+from audio_lottery.errors import LotteryError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "lottery.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_shipped_file_holds_the_defaults(repo_root):
+    assert load(repo_root / "conf/lottery/imp.yaml") == LotteryConfig()
+
+
+def test_file_then_arguments(tmp_path):
+    path = written(tmp_path, "rate: 0.5\nrounds: 3\nscope: {exclude: [embed]}\n")
+    config = load(path, "--rate 0.1 --rewind 500it --scope.include encoder ctc --scope.output_layer true")
+    assert (config.rate, config.rounds, config.rewind) == (0.1, 3, "500it")
+    assert config.scope.include == ("encoder", "ctc")
+    assert config.scope.exclude == ("embed",)
+    assert config.scope.output_layer
+
+
+def test_what_is_written_reads_back(tmp_path):
+    import yaml
+
+    config = dataclasses.replace(LotteryConfig(), rewind="2ep", rate=0.3)
+    assert load(written(tmp_path, yaml.safe_dump(config.to_dict()).replace("output_patterns", "output_patterns"))) == config
+
+
+@pytest.mark.parametrize("text, said", [
+    ("rounds: 3\nratee: 0.2\n", r"lottery\.yaml:2: unknown key ratee: did you mean rate\?"),
+    ("rounds: 3\n\nrate: 1.5\n", r"lottery\.yaml:3: rate: 1\.5 is out of range"),
+    ("rounds: -1\n", r"lottery\.yaml:1: rounds: -1 is out of range"),
+    ("rounds: two\n", r"lottery\.yaml:1: rounds: 'two' has the wrong type"),
+    ("rewind: 500\n", r"lottery\.yaml:1: rewind: 500 is not a point in training: write 0, 500it or 2ep"),
+    ("criterion: size\n", r"lottery\.yaml:1: criterion: unknown name 'size'"),
+    ("scope:\n  inclde: [a]\n", r"lottery\.yaml:2: unknown key scope\.inclde: did you mean scope\.include\?"),
+    ("scope: {output_layer: 3}\n", r"scope\.output_layer: 3 is not true or false"),
+    ("rate: [\n", r"lottery\.yaml:\d: not valid YAML"),
+    ("- 1\n", r"lottery\.yaml:1: a mapping is expected"),
+    ("!!python/object/apply:os.system [echo]\n", r"lottery\.yaml:1: not valid YAML"),
+])
+def test_bad_files_name_file_and_line(tmp_path, text, said):
+    with pytest.raises(LotteryError, match=said):
+        load(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("arguments, said", [
+    ("rate 0.2", "is not an option"), ("--rate", "has no value"), ("--nope 1", "unknown key nope"),
+    ("--scope.nope 1", "unknown key scope.nope"), ("--rate 0", "out of range"),
+])
+def test_bad_arguments(arguments, said):
+    with pytest.raises(LotteryError, match=said):
+        load(None, arguments)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(LotteryError, match="absent.yaml: No such file"):
+        load(tmp_path / "absent.yaml")

@@ -1,0 +1,179 @@
+"""The state machine of a search, over a real (if small) training run in plain torch."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from audio_lottery import hooks, snapshot
+from audio_lottery.config import LotteryConfig
+from audio_lottery.errors import LotteryError
+from audio_lottery.ledger import Ledger
+from audio_lottery.mask import Mask
+from audio_lottery.moment import Moment
+from audio_lottery.rounds import Layout, locked, search
+from audio_lottery.schedule import count_to_prune
+
+CONFIG = replace(LotteryConfig(), rounds=3, rate=0.3)
+
+
+class TorchBackend:
+    """Trains a small network on a fixed task for ten steps; deterministic from its seed."""
+
+    names = ["0.weight", "2.weight"]
+
+    def __init__(self):
+        self.trained: list[int] = []
+
+    def model(self) -> torch.nn.Module:
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+
+    def scope(self):
+        return self.names
+
+    def train(self, round_folder: Path, options):
+        model = self.model()
+        if "init" in options:
+            snapshot.load_into(model, options["init"])
+        else:
+            snapshot.save(options["theta0"], model.state_dict(), {})
+        if "mask" in options:
+            hooks.attach(model, Mask.load(options["mask"]))
+        snapshot.save(round_folder / "start.safetensors", model.state_dict(), {})
+        optimizer = torch.optim.Adam(model.parameters(), 0.05)
+        torch.manual_seed(1)
+        for step in range(1, 11):
+            inputs = torch.randn(16, 6)
+            loss = ((model(inputs) - inputs[:, :3].sin()) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if "thetak" in options and Moment.parse(options["rewind"]).count == step:
+                snapshot.save(options["thetak"], model.state_dict(), {})
+        snapshot.save(round_folder / "final.safetensors", model.state_dict(), {})
+        self.trained.append(int(round_folder.name[-2:]))
+
+    def weights(self, round_folder, source):
+        return snapshot.load(round_folder / "final.safetensors")
+
+    def facts(self, round_folder):
+        return {"epochs": 1, "steps": 10}
+
+
+def folder_digest(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): str(snapshot.digests(snapshot.load(path)))
+            for path in folder.rglob("*.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("search")
+    search(folder, CONFIG, TorchBackend())
+    return Layout(folder)
+
+
+def test_masks_nest_and_counts_are_exact(finished):
+    kept = 6 * 8 + 8 * 3
+    before = None
+    for number in (1, 2, 3):
+        mask = Mask.load(finished.mask(number))
+        kept -= count_to_prune(kept, 0.3)
+        assert mask.kept == kept
+        assert before is None or mask.is_subset(before)
+        before = mask
+
+
+def test_rewinding_restores_theta0_bit_for_bit(finished):
+    theta0 = snapshot.load(finished.theta0)
+    trained = snapshot.load(finished.round(0) / "final.safetensors")
+    assert any(not torch.equal(theta0[name], trained[name]) for name in theta0)
+    for number in (1, 2, 3):
+        expected = {name: tensor.clone() for name, tensor in theta0.items()}
+        Mask.load(finished.mask(number)).apply_(expected)
+        assert snapshot.digests(snapshot.load(finished.round(number) / "start.safetensors")) == snapshot.digests(expected)
+
+
+def test_ledger_counts_are_those_of_the_saved_weights(finished):
+    for row in Ledger(finished.ledger).rows[1:]:
+        weights = snapshot.load(finished.round(row["round"]) / "final.safetensors")
+        nonzero = sum(int(weights[name].count_nonzero()) for name in TorchBackend.names)
+        assert row["kept_scope"] == nonzero == Mask.load(finished.mask(row["round"])).kept
+        assert row["numel_whole"] == 6 * 8 + 8 + 8 * 3 + 3
+        assert row["density_whole"] == (row["numel_whole"] - row["numel_scope"] + nonzero) / row["numel_whole"]
+
+
+def test_a_finished_search_does_nothing_again(finished):
+    backend = TorchBackend()
+    before = folder_digest(finished.folder), finished.ledger.read_bytes()
+    search(finished.folder, CONFIG, backend)
+    assert backend.trained == []
+    assert (folder_digest(finished.folder), finished.ledger.read_bytes()) == before
+
+
+@pytest.mark.parametrize("method", ["train", "weights", "facts"])
+@pytest.mark.parametrize("call", range(1, 8))
+def test_stopped_anywhere_it_ends_the_same(finished, tmp_path, method, call):
+    class Stopping(TorchBackend):
+        calls = 0
+
+    def stop(self, *args):
+        type(self).calls += 1
+        if type(self).calls == call:
+            raise KeyboardInterrupt
+        return getattr(TorchBackend, method)(self, *args)
+
+    setattr(Stopping, method, stop)
+    try:
+        search(tmp_path, CONFIG, Stopping())
+    except KeyboardInterrupt:
+        search(tmp_path, CONFIG, TorchBackend())
+    assert folder_digest(tmp_path) == folder_digest(finished.folder)
+
+
+def test_last_round_stops_and_goes_on(finished, tmp_path):
+    search(tmp_path, CONFIG, TorchBackend(), last_round=0)
+    assert Layout(tmp_path).finished() == [0]
+    assert not Layout(tmp_path).mask(1).exists()
+    search(tmp_path, CONFIG, TorchBackend())
+    assert folder_digest(tmp_path) == folder_digest(finished.folder)
+
+
+def test_more_rounds_extend_a_search(finished, tmp_path):
+    search(tmp_path, replace(CONFIG, rounds=2), TorchBackend())
+    backend = TorchBackend()
+    search(tmp_path, CONFIG, backend)
+    assert backend.trained == [3]
+    assert folder_digest(tmp_path) == folder_digest(finished.folder)
+
+
+def test_another_configuration_is_refused(finished):
+    with pytest.raises(LotteryError, match="begun with rate: 0.3, not 0.2"):
+        search(finished.folder, replace(CONFIG, rate=0.2), TorchBackend())
+
+
+def test_rewinding_to_step_k(tmp_path):
+    search(tmp_path, replace(CONFIG, rewind="4it", rounds=1), TorchBackend())
+    layout = Layout(tmp_path)
+    expected = snapshot.load(layout.thetak)
+    assert not torch.equal(expected["0.weight"], snapshot.load(layout.theta0)["0.weight"])
+    Mask.load(layout.mask(1)).apply_(expected)
+    assert snapshot.digests(snapshot.load(layout.round(1) / "start.safetensors")) == snapshot.digests(expected)
+
+
+def test_rewinding_beyond_the_training_is_refused(tmp_path):
+    with pytest.raises(LotteryError, match="11it: the dense training ended before"):
+        search(tmp_path, replace(CONFIG, rewind="11it"), TorchBackend())
+
+
+def test_two_searches_in_a_folder_are_refused(tmp_path):
+    with locked(tmp_path), pytest.raises(LotteryError, match="another search is running"):
+        search(tmp_path, CONFIG, TorchBackend())
+
+
+def test_ledger_is_one_json_object_a_round(finished):
+    rows = [json.loads(line) for line in finished.ledger.read_text().splitlines()]
+    assert [row["round"] for row in rows] == [0, 1, 2, 3]
+    assert all({"density_scope", "density_whole", "train_seconds", "mask_digest"} <= row.keys() for row in rows)
