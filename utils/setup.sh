@@ -108,6 +108,7 @@ if [ -f "$venv/.done" ] && [ "$(head -n 1 "$venv/.done")" = "$python_version" ] 
     rm -f "$venv/.done"
 else
     say "making $venv"
+    rm -f "$venv/.done"  # first, so that no half-removed environment passes for a whole one
     find "$venv" -mindepth 1 -maxdepth 1 ! -name .lock -exec rm -rf {} +
     if ! "$python" -m venv "$venv" >"$log" 2>&1; then
         tail -n 5 "$log" >&2
