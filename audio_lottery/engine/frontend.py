@@ -1,0 +1,92 @@
+"""From samples to normalised features, as ESPnet's DefaultFrontend and normalisers compute them."""
+
+import math
+
+import numpy as np
+
+from audio_lottery.engine.weights import Weights
+from audio_lottery.errors import LotteryError
+
+
+class LogMel:
+    """Power spectrum through mel filters, natural logarithm: samples in [-1, 1] -> [frames, mels].
+
+    ``conf`` is ESPnet's ``frontend_conf``; the filters come from the ticket.
+    """
+
+    def __init__(self, conf: dict, weights: Weights):
+        self.rate = _rate(conf.get("fs", 16000))
+        self.n_fft = conf.get("n_fft", 512)
+        self.hop = conf.get("hop_length", 128)
+        self.center = conf.get("center", True)
+        if conf.get("window", "hann") != "hann" or conf.get("normalized", False):
+            raise LotteryError(
+                "frontend_conf: only an unnormalised Hann window can be run: export the model as ONNX instead"
+            )
+        length = conf.get("win_length") or self.n_fft
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+        left = (self.n_fft - length) // 2
+        self.window = np.pad(hann, (left, self.n_fft - length - left)).astype(np.float32)
+        self.filters = weights.array("frontend.logmel.melmat")  # [n_fft / 2 + 1, mels]
+
+    @property
+    def size(self) -> int:
+        """Number of mel bands."""
+        return self.filters.shape[1]
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        half = self.n_fft // 2
+        if len(samples) <= half:
+            raise LotteryError(f"{len(samples)} samples: too short to recognise: leave the file out")
+        if self.center:
+            samples = np.pad(samples, half, mode="reflect")
+        frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float32), self.n_fft)[:: self.hop]
+        spectrum = np.fft.rfft(frames * self.window)
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+        return np.log(np.maximum(power @ self.filters, np.float32(1e-10)))
+
+
+def _rate(value: int | str) -> int:
+    """16000, "16000" or "16k"."""
+    text = str(value).lower()
+    return int(float(text[:-1]) * 1000) if text.endswith("k") else int(text)
+
+
+def normaliser(config: dict, weights: Weights):
+    """ESPnet's ``normalize`` as a function of [frames, features]."""
+    kind, conf = config.get("normalize"), config.get("normalize_conf") or {}
+    means, variances = conf.get("norm_means", True), conf.get("norm_vars", kind == "global_mvn")
+    if kind is None:
+        return lambda x: x
+    if kind == "global_mvn":
+        mean, std = weights.array("normalize.mean"), weights.array("normalize.std")
+        return lambda x: (x - mean * means) / (std if variances else np.float32(1))
+    if kind == "utterance_mvn":
+        floor = np.float32(conf.get("eps", 1e-20))
+
+        def by_utterance(x: np.ndarray) -> np.ndarray:
+            centred = x - x.mean(0)
+            std = np.maximum(np.sqrt((centred**2).mean(0)), floor) if variances else np.float32(1)
+            return (centred if means else x) / std
+
+        return by_utterance
+    raise LotteryError(f"normalize: {kind}: the engine cannot run it: export the model as ONNX instead")
+
+
+def resample(samples: np.ndarray, rate: int, wanted: int, half_width: int = 32) -> np.ndarray:
+    """Samples at another rate, through a Kaiser-windowed sinc of ``half_width`` zero crossings a side."""
+    if rate == wanted:
+        return samples
+    up, down = wanted // math.gcd(rate, wanted), rate // math.gcd(rate, wanted)
+    cutoff = min(1.0, up / down) * 0.95
+    reach = math.ceil(half_width / cutoff)
+    where = np.arange(-reach + 1, reach + 1)
+    phase = np.arange(up)[:, None] / up - where  # [phase, tap]: distance from the tap's sample to the output
+    taps = cutoff * np.sinc(cutoff * phase) * np.i0(9.0 * np.sqrt(np.maximum(0, 1 - (phase / reach) ** 2))) / np.i0(9.0)
+    padded = np.pad(samples.astype(np.float64), reach)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach)
+    out = np.empty(len(samples) * up // down)
+    for start in range(0, len(out), 1 << 16):
+        at = np.arange(start, min(start + (1 << 16), len(out)), dtype=np.int64) * down
+        out[start : start + len(at)] = (windows[at // up + 1] * taps[at % up]).sum(1)
+    return out.astype(np.float32)

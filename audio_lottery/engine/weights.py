@@ -1,0 +1,58 @@
+"""The tensors of a ticket as packed matrices, by their names in the state dict."""
+
+import numpy as np
+
+from audio_lottery.engine.native import Matrix
+from audio_lottery.errors import LotteryError
+from audio_lottery.export.ticket_file import TicketFile
+
+
+class Weights:
+    """Finds tensors by name, counts which ones a network used.
+
+    int8: compute with the ticket's 8-bit codes where it has them, else round its weights to 8 bits
+    kind: how fp32 matrices are packed: ``auto``, ``dense``, ``sparse`` ... (see native.Matrix)
+    """
+
+    def __init__(self, ticket: TicketFile, int8: bool = False, kind: str = "auto"):
+        self._ticket = ticket
+        self._int8 = int8
+        self._kind = kind
+        self.forms: dict[str, str] = {}  # tensor name -> how it was packed
+        self.used: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._ticket.tensors
+
+    def array(self, name: str) -> np.ndarray:
+        """A float32 tensor."""
+        tensor = self._ticket.tensors.get(name)
+        if tensor is None:
+            raise LotteryError(
+                f"{name}: not in this ticket though its configuration needs it: it was trained with another "
+                "version of ESPnet; export it as ONNX instead"
+            )
+        if tensor.dtype not in ("float32", "float16", "float64"):
+            raise LotteryError(f"{name}: {tensor.dtype}, the engine runs float32: export it as ONNX instead")
+        self.used.add(name)
+        return np.asarray(tensor.data, np.float32)
+
+    def matrix(self, prefix: str, arrange=None, scale: float = 1.0) -> Matrix:
+        """``prefix``.weight and, where there is one, ``prefix``.bias, both times ``scale``.
+
+        arrange: turns the tensor (its int8 codes too) into [rows, columns]; None: all but the first dimension
+        are columns.
+        """
+        name = f"{prefix}.weight"
+        arrange = arrange or (lambda w: w.reshape(w.shape[0], -1))
+        weights = arrange(self.array(name)) * np.float32(scale)
+        bias = self.array(f"{prefix}.bias") * np.float32(scale) if f"{prefix}.bias" in self else None
+        codes = self._ticket.codes.get(name)
+        if not self._int8 or weights.shape[1] < 16:  # a few inputs cannot pay for rounding the activations
+            matrix = Matrix(weights, bias, self._kind)
+        elif codes is not None:
+            matrix = Matrix(weights, bias, codes=(arrange(codes[0]), codes[1] * np.float32(scale)))
+        else:
+            matrix = Matrix(weights, bias, "int8")
+        self.forms[name] = matrix.kind
+        return matrix

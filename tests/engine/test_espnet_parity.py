@@ -1,0 +1,147 @@
+"""The engine against ESPnet's own modules, with random pruned weights."""
+
+import argparse
+
+import numpy as np
+import pytest
+import torch
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.export import ticket_file
+
+pytest.importorskip("espnet2")
+TOKENS = ["<blank>", "<unk>", *"abcdefghijklmnop", "<space>", "<sos/eos>"]
+CONFORMER = {
+    "output_size": 48, "attention_heads": 4, "linear_units": 96, "num_blocks": 3, "cnn_module_kernel": 15,
+    "macaron_style": True, "use_cnn_module": True, "rel_pos_type": "latest", "input_layer": "conv2d",
+    "pos_enc_layer_type": "rel_pos", "selfattention_layer_type": "rel_selfattn", "activation_type": "swish",
+}  # fmt: skip
+TRANSFORMER = {"output_size": 48, "attention_heads": 4, "linear_units": 96, "num_blocks": 3}
+CASES = {
+    "conformer": ("conformer", CONFORMER),
+    "conformer, no macaron, no convolution": (
+        "conformer", {**CONFORMER, "macaron_style": False, "use_cnn_module": False, "activation_type": "relu"}),
+    "conformer, absolute positions, conv2d6": (
+        "conformer", {**CONFORMER, "pos_enc_layer_type": "abs_pos", "selfattention_layer_type": "selfattn",
+                      "input_layer": "conv2d6"}),
+    "conformer, norm after, conv2d2": (
+        "conformer", {**CONFORMER, "normalize_before": False, "input_layer": "conv2d2"}),
+    "transformer": ("transformer", TRANSFORMER),
+    "transformer, linear": ("transformer", {**TRANSFORMER, "input_layer": "linear"}),
+    "transformer, conv2d8": ("transformer", {**TRANSFORMER, "input_layer": "conv2d8"}),
+}  # fmt: skip
+
+
+def make(encoder, conf, density=0.2, normalize="utterance_mvn"):
+    """An ESPnet CTC model with random weights, pruned at random, and its ticket."""
+    from espnet2.tasks.asr import ASRTask
+
+    config = ASRTask.get_default_config()
+    config |= {
+        "token_list": TOKENS, "encoder": encoder, "encoder_conf": conf, "model_conf": {"ctc_weight": 1.0},
+        "frontend_conf": {"fs": "16k", "hop_length": 160}, "normalize": normalize, "normalize_conf": {},
+        "specaug": None, "token_type": "char", "decoder": None, "init": None,
+    }  # fmt: skip
+    torch.manual_seed(0)
+    model = ASRTask.build_model(argparse.Namespace(**config)).eval()
+    masks = {}
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+            elif "encoder" in name and "depthwise" not in name and "pos_bias" not in name:
+                masks[name] = torch.rand_like(parameter) < density
+                parameter.copy_(torch.where(masks[name], parameter / density**0.5, torch.zeros(())))
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_mean"):
+                buffer.normal_()
+            elif name.endswith("running_var"):
+                buffer.uniform_(0.5, 2)
+    plain = {key: value for key, value in config.items() if key in (
+        "encoder", "encoder_conf", "frontend", "frontend_conf", "normalize", "normalize_conf", "token_type",
+        "input_size", "preencoder", "postencoder")}  # fmt: skip
+    return model, ticket_file.make(model.state_dict(), masks, plain, TOKENS)
+
+
+def speech(seconds, seed=0):
+    """Noise through a moving filter: as wide a range of levels as speech has."""
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(size=int(16000 * seconds))
+    envelope = np.abs(np.convolve(rng.normal(size=len(samples)), np.ones(800) / 800, "same"))
+    return (np.convolve(samples, np.exp(-np.arange(60) / 8), "same") * envelope).astype(np.float32)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_encoder_outputs(isa, case):
+    from audio_lottery.engine.recogniser import Recogniser
+
+    model, ticket = make(*CASES[case])
+    recogniser = Recogniser(ticket, threads=2)
+    for seconds in (0.3, 1.0, 4.1):
+        samples = torch.from_numpy(speech(seconds))[None]
+        with torch.no_grad():
+            want, lengths = model.encode(samples, torch.tensor([samples.shape[1]]))
+            features, _ = model.frontend(samples, torch.tensor([samples.shape[1]]))
+            probs = model.ctc.log_softmax(want)[0]
+        assert int(lengths) == want.shape[1]
+        ours = recogniser.encode(features[0].numpy())
+        assert ours.shape == want[0].shape
+        assert np.abs(ours - want[0].numpy()).max() < 1e-4
+        log_probs = recogniser.log_probs(recogniser.features(samples[0].numpy(), 16000))
+        assert np.abs(log_probs.T - probs.numpy()).max() < 1e-3
+        best = torch.unique_consecutive(probs.argmax(1))
+        tokens = recogniser.transcribe(samples[0].numpy(), 16000)
+        assert [token.id for token in tokens] == [int(t) for t in best if t]
+    assert {name for name in recogniser.weights.used if name.startswith("encoder")} == {
+        name for name in ticket.tensors if name.startswith("encoder") and not name.endswith("num_batches_tracked")
+    }
+
+
+def test_features_are_espnets(engine):
+    from audio_lottery.engine.recogniser import Recogniser
+
+    model, ticket = make("transformer", {**TRANSFORMER, "num_blocks": 1})
+    recogniser = Recogniser(ticket)
+    for seed, seconds in enumerate((0.1, 1.0, 2.5, 3.333)):
+        samples = speech(seconds, seed)
+        with torch.no_grad():
+            want, _ = model.frontend(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        ours = recogniser.features(samples, 16000)
+        assert ours.shape == want[0].shape and np.abs(ours - want[0].numpy()).max() < 1e-4
+
+
+def test_int8_is_near(engine):
+    from audio_lottery.engine.recogniser import Recogniser
+
+    model, ticket = make("conformer", CONFORMER)
+    features = Recogniser(ticket).features(speech(2.0), 16000)
+    exact, rounded = Recogniser(ticket).encode(features), Recogniser(ticket, int8=True).encode(features)
+    error = np.abs(exact - rounded)
+    assert 0 < error.mean() < 0.05 * np.abs(exact).mean()
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"encoder": "branchformer"}, "encoder: branchformer"),
+    ({"encoder_conf": {**CONFORMER, "rel_pos_type": "legacy"}}, "rel_pos_type"),
+    ({"encoder_conf": {**CONFORMER, "concat_after": True}}, "concat_after"),
+    ({"frontend": "s3prl"}, "frontend: s3prl"),
+    ({"preencoder": "linear"}, "preencoder: linear"),
+    ({"encoder_conf": {**CONFORMER, "num_blocks": 4}}, "encoder.encoders.3.*not in this ticket"),
+])  # fmt: skip
+def test_what_the_engine_cannot_run(engine, change, words):
+    from audio_lottery.engine.recogniser import Recogniser
+
+    _, ticket = make("conformer", CONFORMER)
+    ticket.config.update(change)
+    with pytest.raises(LotteryError, match=f"{words}.*ONNX"):
+        Recogniser(ticket)
+
+
+def test_too_short(engine):
+    from audio_lottery.engine.recogniser import Recogniser
+
+    _, ticket = make("transformer", TRANSFORMER)
+    recogniser = Recogniser(ticket)
+    for samples in (np.zeros(10, np.float32), np.zeros(300, np.float32)):
+        with pytest.raises(LotteryError, match="leave"):
+            recogniser.transcribe(samples, 16000)
