@@ -52,7 +52,7 @@ Stages
   7  decoding of every round, in parallel jobs
   8  scoring, invariants, table and report
 
-Options (defaults in brackets)
+Options (defaults in brackets; a configuration is looked for here, then in $root)
   --stage N, --stop_stage N       first and last stage [$stage, $stop_stage]
   --nj N, --inference_nj N        parallel jobs for data, for decoding [$nj: one per core]
   --ngpu N                        GPUs for training [$ngpu]
@@ -101,8 +101,9 @@ case $token_type in
 esac
 
 [ -e local/data.sh ] || cd "$root"
-for file in "$asr_config" "$lottery_conf" "$inference_config"; do
-    [ -f "$file" ] || die "$file: no such file in $PWD: check --asr_config, --lottery_conf, --inference_config"
+for name in asr_config lottery_conf inference_config; do
+    if ! [ -f "${!name}" ] && [ -f "$root/${!name}" ]; then printf -v "$name" '%s' "$root/${!name}"; fi
+    [ -f "${!name}" ] || die "--$name ${!name}: no such file in $PWD, nor in $root"
 done
 asr_name=$(basename "$asr_config" .yaml)
 inference_name=$(basename "$inference_config" .yaml)

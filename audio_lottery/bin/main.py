@@ -23,9 +23,12 @@ COMMANDS = {
     "prune": "make a mask from a trained model",
     "show": "print what is in scope, with shares, or what a mask keeps",
     "decode": "decode test sets with the rounds of a search",
+    "tune_lm": "choose the weight of a language model on a dev set",
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
     "check": "verify the invariants of a search's folder",
+    "asr_inference": "ESPnet's command, knowing the encoders of this toolkit",
+    "asr_transducer_inference": "the same for RNN transducers",
     "pack": "write a round as one small ticket file",
     "unpack": "unpack a ticket file into a folder that ESPnet loads",
     "info": "show what a ticket file holds",
@@ -35,7 +38,7 @@ COMMANDS = {
 
 def usage() -> str:
     """The text of ``audio-lottery --help``."""
-    names = "".join(f"  {name:<10}{text}\n" for name, text in COMMANDS.items())
+    names = "".join(f"  {name:<26}{text}\n" for name, text in COMMANDS.items())
     return (
         f"usage: audio-lottery NAME ... | audio-lottery NAME --help | audio-lottery --version\n\n"
         f"{(__doc__ or '').split(':')[0]}.\n\ncommands:\n{names}"

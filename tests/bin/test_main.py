@@ -14,7 +14,7 @@ def test_help_lists_every_command(capsys):
     assert dispatcher.main(["--help"]) == 0
     printed = capsys.readouterr().out
     for name, text in dispatcher.COMMANDS.items():
-        assert f"  {name:<10}{text}" in printed
+        assert f"  {name:<26}{text}" in printed
 
 
 def test_every_command_module_is_listed():
@@ -54,8 +54,10 @@ def test_help_of_every_command(name):
     assert done.stdout.endswith("heavy []\n")
 
 
-# The options of train are ESPnet's.
-@pytest.mark.parametrize("name", sorted(set(dispatcher.COMMANDS) - {"train"}))
+# The other three's options are ESPnet's.
+@pytest.mark.parametrize(
+    "name", sorted(set(dispatcher.COMMANDS) - {"train", "asr_inference", "asr_transducer_inference"})
+)
 def test_unknown_option_is_one_line(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         dispatcher.main([name, "--no_such_option"])

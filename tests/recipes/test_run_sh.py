@@ -66,6 +66,12 @@ def test_bad_calls_are_one_line(recipe, argv, named):
     refused(run(recipe, *argv), named)
 
 
+def test_configurations_of_the_repository_serve_a_recipe_without_its_own(recipe):
+    shutil.rmtree(recipe / "conf")
+    refused(run(recipe), "local/data.sh is missing or not executable")
+    refused(run(recipe, "--lottery_conf", "conf/lottery/none.yaml"), "--lottery_conf conf/lottery/none.yaml: no such")
+
+
 def test_the_first_missing_stage_is_named(recipe):
     made = [
         (4, "dump/raw/{}/wav.scp", "run stage 3 first"),
