@@ -6,6 +6,8 @@ tokens. The end of a sentence is then also written under the list's own name, <s
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from audio_lottery.bin import cli
 
@@ -42,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     report: dict = {"model": args.out, "evaluations": []}
     if args.text:
         lines = [line for path in args.text for line in read_sentences(path, args.utt_ids)]
-        report |= _estimate(args, [split(line) for line in lines])
+        report |= _estimate(args, lambda: map(split, lines))
     model = perplexity.load(args.out) if args.evaluate else None
     for path in args.evaluate:
         result = perplexity.evaluate(map(split, read_sentences(path, args.utt_ids)), model)
@@ -53,34 +55,41 @@ def run(args: argparse.Namespace) -> None:
     cli.print_json(report) if args.json else _print(report)
 
 
-def _estimate(args: argparse.Namespace, sentences: list[list[str]]) -> dict:
-    from pathlib import Path
-
+def _estimate(args: argparse.Namespace, sentences: Callable[[], Iterable[list[str]]]) -> dict:
     from audio_lottery.errors import LotteryError
     from audio_lottery.lm import arpa, lmplz
-    from audio_lottery.lm.counts import count_ngrams
+    from audio_lottery.lm.counts import check_order, count_ngrams
     from audio_lottery.lm.kneser_ney import estimate
     from audio_lottery.lm.text import END, read_token_list, unlisted
 
     if not all(word.isdigit() for word in args.prune.split()):
         raise LotteryError(f"--prune {args.prune}: not whole numbers: write them like '0 0 1'")
     prune = [int(word) for word in args.prune.split()]
+    by_lmplz = args.method == "lmplz" or (args.method == "auto" and lmplz.available())
+    # For lmplz words alone are counted, which is what checks the text.
+    counts = count_ngrams(sentences(), 1 if by_lmplz else args.order)
+    check_order(args.order, counts.longest)
     tokens = read_token_list(args.token_list) if args.token_list else []
-    missing = unlisted(sentences, tokens, args.token_list) if tokens else {}
-    counts = count_ngrams(sentences, args.order)  # also what checks the text, for both methods
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     report = {"order": args.order, "sentences": counts.sentences, "tokens": counts.tokens,
-              "not_in_token_list": missing, "method": args.method}  # fmt: skip
-    if args.method == "lmplz" or (args.method == "auto" and lmplz.available()):
-        report["method"] = "lmplz"
-        lines = lmplz.estimate_lines(sentences, args.order, prune, args.discount_fallback, Path(args.out).parent)
+              "method": "lmplz" if by_lmplz else "python",
+              "not_in_token_list": unlisted(counts.vocabulary(), tokens, args.token_list) if tokens else {}}
+    alias = END if END in tokens else None
+    if by_lmplz:
+        folder = Path(args.out).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with lmplz.estimated(sentences(), args.order, prune, args.discount_fallback, folder) as made:
+            arpa.write(args.out, lambda: _lines(made), alias)
     else:
         model = estimate(counts, prune, args.discount_fallback)
-        report |= {"method": "python", "ngrams": [int(keep.sum()) for keep in model.keep],
-                   "discounts": model.discounts, "fallback_orders": model.fallback}  # fmt: skip
-        lines = arpa.lines(model)
-    arpa.write(args.out, arpa.with_end_alias(lines, END) if END in tokens else lines)
+        report |= {"ngrams": [int(keep.sum()) for keep in model.keep], "discounts": model.discounts,
+                   "fallback_orders": model.fallback}  # fmt: skip
+        arpa.write(args.out, lambda: arpa.lines(model), alias)
     return report
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with open(path, encoding="utf-8", newline="\n") as stream:
+        yield from stream
 
 
 def _print(report: dict) -> None:

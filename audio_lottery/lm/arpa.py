@@ -1,7 +1,7 @@
 """Writing an estimated model as an ARPA file."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,31 @@ from audio_lottery.lm.kneser_ney import Model
 LOG_ZERO = -99.0
 
 
-def write(path: str | Path, lines: Iterable[str]) -> None:
-    """Write the lines of an ARPA file atomically."""
+def write(path: str | Path, lines: Callable[[], Iterable[str]], end_alias: str | None = None) -> None:
+    """Write an ARPA file atomically; ``lines`` gives its lines, as often as it is called.
+
+    ``end_alias``: every n-gram that ends in </s> is written a second time, with this word at its end.
+    ESPnet's n-gram scorer asks for the token list's own end symbol, <sos/eos>: without the alias it would
+    get the probability of an unknown word there. Sums over a vocabulary count the end once.
+    """
     with fileio.atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(lines)
+        stream.writelines(_with_alias(lines, end_alias) if end_alias else lines())
+
+
+def _with_alias(lines: Callable[[], Iterable[str]], alias: str) -> Iterator[str]:
+    """Goes through the lines twice instead of keeping them: the head tells how many n-grams follow."""
+    ends = re.compile(r"(?<=[\t ])</s>(?=[\t\n])")
+    added: list[int] = []
+    for line in lines():
+        if re.fullmatch(r"\\\d+-grams:\s*", line):
+            added.append(0)
+        elif added and ends.search(line):
+            added[-1] += 1
+    for line in lines():
+        match = re.fullmatch(r"ngram (\d+)=(\d+)\s*", line)
+        yield f"ngram {match[1]}={int(match[2]) + added[int(match[1]) - 1]}\n" if match else line
+        if ends.search(line):
+            yield ends.sub(alias, line)
 
 
 def lines(model: Model) -> Iterator[str]:
@@ -43,24 +64,3 @@ def _log10(values: np.ndarray) -> list[float]:
     logs = np.full(len(values), LOG_ZERO)
     np.log10(values, out=logs, where=values > 0)
     return (np.minimum(logs, 0.0) + 0.0).tolist()  # adding 0.0 turns -0.0 into 0
-
-
-def with_end_alias(lines: Iterable[str], alias: str) -> Iterator[str]:
-    """An ARPA file's lines with every n-gram that ends in </s> written a second time, ending in ``alias``.
-
-    ESPnet's n-gram scorer asks for the token list's own end symbol, <sos/eos>: without the alias it
-    would get the probability of an unknown word there. Sums over a vocabulary count the end once.
-    """
-    sections: list[list[str]] = []
-    head: list[str] = []
-    for line in lines:
-        if re.fullmatch(r"\\\d+-grams:\s*", line):
-            sections.append([])
-        (sections[-1] if sections else head).append(line)
-    ends = re.compile(r"(?<=[\t ])</s>(?=[\t\n])")
-    added = [[ends.sub(alias, line) for line in section if ends.search(line)] for section in sections]
-    for line in head:
-        match = re.fullmatch(r"ngram (\d+)=(\d+)\s*", line)
-        yield f"ngram {match[1]}={int(match[2]) + len(added[int(match[1]) - 1])}\n" if match else line
-    for section, more in zip(sections, added, strict=True):
-        yield from [section[0], *more, *section[1:]]

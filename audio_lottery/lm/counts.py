@@ -5,6 +5,7 @@ last k-1 words, its first word), so a key always fits in 64 bits, whatever the o
 order stand in the order in which KenLM sorts n-grams (compared from the last word backwards).
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,12 +38,27 @@ class Grams:
 
 @dataclass
 class Counts:
-    """``words[i]`` is the word with id i (<unk>, <s>, </s> first); ``orders[k]`` has the (k+1)-grams."""
+    """``words[i]`` is the word with id i (<unk>, <s>, </s> first); ``orders[k]`` has the (k+1)-grams.
+
+    ``longest``: tokens of the longest sentence, with <s> and </s>.
+    """
 
     words: list[str]
     orders: list[Grams]
     tokens: int
     sentences: int
+    longest: int
+
+    def vocabulary(self) -> dict[str, int]:
+        """The text's words and how often they were seen."""
+        return dict(zip(self.words[EOS + 1 :], self.orders[0].count[EOS + 1 :].tolist(), strict=True))
+
+
+def check_order(order: int, longest: int) -> None:
+    """LotteryError when no sentence has an n-gram of this order."""
+    if order > longest:
+        raise LotteryError(f"n-gram text: order {order} is too high, the longest sentence has {longest} tokens "
+                           f"with <s> and </s>: use an order of at most {longest}")
 
 
 def count_ngrams(sentences: Iterable[Sequence[str]], order: int) -> Counts:
@@ -57,30 +73,26 @@ def count_ngrams(sentences: Iterable[Sequence[str]], order: int) -> Counts:
         raise LotteryError("n-gram text: no sentence in it: give a text with one sentence a line")
     place = np.arange(len(flat)) - np.repeat(starts, np.diff(np.append(starts, len(flat))))
     longest = int(place.max()) + 1
-    if order > longest:
-        raise LotteryError(f"n-gram text: order {order} is too high, the longest sentence has {longest} tokens "
-                           f"with <s> and </s>: use an order of at most {longest}")
+    check_order(order, longest)
     orders = [_unigrams(flat, len(words))]
     ids = flat
     for k in range(2, order + 1):
         grams, ids = _extend(flat, ids, place, k, len(words))
         orders.append(grams)
-    return Counts(words, orders, len(flat) - 2 * len(starts), len(starts))
+    return Counts(words, orders, len(flat) - 2 * len(starts), len(starts), longest)
 
 
 def _word_ids(sentences: Iterable[Sequence[str]]) -> tuple[list[str], np.ndarray]:
     index = {word: i for i, word in enumerate(SPECIAL)}
-    flat: list[int] = []
+    flat = array("q")  # 8 bytes a word, where a list of the words takes 60
     for number, sentence in enumerate(sentences, 1):
-        flat.append(BOS)
-        start = len(flat)
-        flat.extend([index.setdefault(word, len(index)) for word in sentence])
-        if len(flat) > start and min(flat[start:]) <= EOS:
+        ids = [index.setdefault(word, len(index)) for word in sentence]
+        if ids and min(ids) <= EOS:
             word = next(word for word in sentence if word in SPECIAL)
             raise LotteryError(f"n-gram text: sentence {number} has the word {word}, which the model itself "
                                "uses: remove it from the text")
-        flat.append(EOS)
-    return list(index), np.asarray(flat, dtype=np.int64)
+        flat.extend([BOS, *ids, EOS])
+    return list(index), np.array(flat, dtype=np.int64)
 
 
 def _unigrams(flat: np.ndarray, vocabulary: int) -> Grams:

@@ -1,6 +1,6 @@
 """The text of a language model: sentences of words, or of the recipe's tokens."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from audio_lottery.data import kaldi
@@ -49,20 +49,15 @@ def read_token_list(path: str | Path) -> list[str]:
     return tokens
 
 
-def unlisted(sentences: Iterable[Sequence[str]], tokens: Sequence[str], path: str | Path) -> dict[str, int]:
-    """Tokens of the text that the list lacks, with their counts; LotteryError if they are the majority.
+def unlisted(words: Mapping[str, int], tokens: Sequence[str], path: str | Path) -> dict[str, int]:
+    """The words of a text (with their counts) that the list ``path`` lacks; LotteryError if they are the majority.
 
     A decoder never asks for them, so a few (a rare letter in a larger text) only cost their share of
     the probability.
     """
     known = set(tokens)
-    total, missing = 0, {}
-    for sentence in sentences:
-        total += len(sentence)
-        for token in sentence:
-            if token not in known:
-                missing[token] = missing.get(token, 0) + 1
-    lost = sum(missing.values())
+    missing = {word: count for word, count in words.items() if word not in known}
+    lost, total = sum(missing.values()), sum(words.values())
     if 2 * lost > total:
         raise LotteryError(f"{path}: lacks {lost} of the text's {total} tokens, {_some(missing)} for instance: "
                            "give the --token_type, --bpemodel and --token_list of one recipe")

@@ -19,7 +19,7 @@ def train_config(tmp_path):
 
 
 def model(path, sentences):
-    arpa.write(path, arpa.lines(estimate(count_ngrams(sentences, 2))))
+    arpa.write(path, lambda: arpa.lines(estimate(count_ngrams(sentences, 2))))
     return {"ngram_file": str(path)}
 
 

@@ -23,7 +23,7 @@ ROUNDING = 5e-6
 
 def model_of(sentences, order, prune=(), fallback=True, folder=None) -> Arpa:
     path = folder / "lm.arpa"
-    arpa.write(path, arpa.lines(estimate(count_ngrams(sentences, order), prune, fallback)))
+    arpa.write(path, lambda: arpa.lines(estimate(count_ngrams(sentences, order), prune, fallback)))
     return Arpa.read(path)
 
 

@@ -18,12 +18,12 @@ def test_by_hand():
 
 def test_a_model_is_less_surprised_by_its_own_text_than_chance(tmp_path):
     text = [["one", "two", "three"]] * 9 + [["two", "one"]]
-    arpa.write(tmp_path / "lm", arpa.lines(estimate(count_ngrams(text, 2))))
+    arpa.write(tmp_path / "lm", lambda: arpa.lines(estimate(count_ngrams(text, 2))))
     assert perplexity.evaluate(text, perplexity.load(tmp_path / "lm")).perplexity < 4
 
 
 def test_unigram_models_which_kenlm_refuses(tmp_path):
-    arpa.write(tmp_path / "lm", arpa.lines(estimate(count_ngrams([["a", "b"], ["a"]], 1))))
+    arpa.write(tmp_path / "lm", lambda: arpa.lines(estimate(count_ngrams([["a", "b"], ["a"]], 1))))
     assert perplexity.evaluate([["a", "c"]], perplexity.load(tmp_path / "lm")).oov == 1
 
 

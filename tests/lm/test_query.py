@@ -54,7 +54,7 @@ def test_scores_are_kenlms(tmp_path, name):
     sentences = [line.split() for line in text.read_text().splitlines()]
     if name == "ours":
         path = tmp_path / "lm.arpa"
-        arpa.write(path, arpa.lines(estimate(count_ngrams(sentences, 6), [0, 0, 0, 1])))
+        arpa.write(path, lambda: arpa.lines(estimate(count_ngrams(sentences, 6), [0, 0, 0, 1])))
     words = sorted({word for sentence in sentences for word in sentence})
     rng = random.Random(5)
     unseen = [[rng.choice([*words, "neverseen"]) for _ in range(rng.randrange(9))] for _ in range(60)]
@@ -87,7 +87,7 @@ def test_damaged_file_names_the_line(small, old, new, line):
 def test_end_alias_copies_every_sentence_end(tmp_path):
     lines = (REFERENCE / "order5_pruned.arpa").read_text().splitlines(keepends=True)
     path = tmp_path / "alias.arpa"
-    arpa.write(path, arpa.with_end_alias(lines, "<sos/eos>"))
+    arpa.write(path, lambda: lines, "<sos/eos>")
     before, after = Arpa.read(REFERENCE / "order5_pruned.arpa"), Arpa.read(path)
     for old, new in zip(before.grams, after.grams, strict=True):
         ends = {gram[:-4] + "<sos/eos>": value for gram, value in old.items() if gram.split(" ")[-1] == "</s>"}
