@@ -26,7 +26,8 @@ from audio_lottery.mask import Mask
 
 VERSION = 1
 # What damaged or hostile bytes raise while they are read.
-_BROKEN = (SafetensorError, OSError, OverflowError, KeyError, AttributeError, TypeError, ValueError)
+_BROKEN = (SafetensorError, OSError, RuntimeError, OverflowError, LookupError, AttributeError, TypeError,
+           ValueError)
 
 
 def pack(mask: Tensor) -> np.ndarray:
@@ -85,6 +86,8 @@ def _header(path: str | Path, metadata: dict[str, str] | None) -> dict:
 
 
 def _unpack(path: str | Path, name: str, packed: np.ndarray, shape: list[int]) -> Tensor:
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise _damaged(path, f"{name} has shape {shape}")
     numel = math.prod(shape)
     if packed.dtype != np.uint8 or packed.shape != (-(-numel // 8),):
         raise _damaged(path, f"{name} has {packed.shape} {packed.dtype} for shape {shape}")

@@ -164,7 +164,7 @@ def test_mask_that_does_not_fit_is_refused_before_any_weight_changes():
     net, mask = make()
     before = copy.deepcopy(net.state_dict())
     wrong = Mask({**mask, "first.weight": torch.ones(2, 3, dtype=torch.bool)})
-    with pytest.raises(LotteryError, match=r"first.weight: the mask has shape \[2, 3\] and the model \[10, 10\]"):
+    with pytest.raises(LotteryError, match=r"first.weight: the mask has shape \[2, 3\] and the model"):
         attach(net, wrong)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
