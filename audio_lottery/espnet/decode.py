@@ -46,7 +46,10 @@ class Decoding:
     def model(self) -> Path:
         """The decoded model: a file of the round's folder, else its average of the n best on dev."""
         if self.model_file:
-            return self.round_folder / self.model_file
+            path = self.round_folder / self.model_file
+            if not path.is_file():
+                raise LotteryError(f"{path}: not found: give a model file of this folder")
+            return path
         return averaged_model_file(self.round_folder)
 
     def keys(self) -> list[str]:
