@@ -4,7 +4,7 @@ The weights lie in tensors as large Conformers have them (layers of 512 dimensio
 20% of them are pruned. Each method runs in a process of its own, ours and torch's in turns, one
 thread: the median of the seconds, and the peak of the resident set, sampled by the kernel
 (VmHWM, reset just before pruning), over what it was before, divided by the size of the weights.
-"peak" includes the weights themselves (1.0). Where the kernel refuses the reset, memory is null.
+"peak" includes the weights themselves (1.0) and, with --later, the mask pruned from (0.25). Where the kernel refuses the reset, memory is null.
 The last line is JSON.
 """
 
@@ -76,7 +76,8 @@ def measure(method: str, count: int, later: bool) -> dict:
         torch_prune.global_unstructured(pairs, torch_prune.L1Unstructured, amount=RATE)
         kept = sum(int(part.weight_mask.sum()) for part in bag.parts)
     seconds = time.perf_counter() - start
-    extra = None if before is None else resident("VmHWM") - before
+    held = sum(tensor.untyped_storage().nbytes() for tensor in mask.values())
+    extra = None if before is None else resident("VmHWM") - before + held
     return {"seconds": seconds, "weight_bytes": size, "extra_bytes": extra, "kept": kept}
 
 

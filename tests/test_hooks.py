@@ -51,6 +51,8 @@ def pruned_gradients(net: nn.Module, mask: Mask) -> float:
 OPTIMIZERS = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.01, amsgrad=True),
     "adam_l2": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1),
+    "adam_fused": lambda p: torch.optim.Adam(p, lr=0.01, fused=True),
+    "adamw_fused": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, fused=True),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
     "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.1),
     "radam": lambda p: torch.optim.RAdam(p, lr=0.01),
@@ -94,6 +96,16 @@ def test_gradients_and_norm_equal_the_reference():
         assert torch.equal(ours.grad, theirs.grad), name
     norms = [nn.utils.clip_grad_norm_(model.parameters(), 0.1) for model in (net, reference)]
     assert torch.equal(*norms)
+
+
+def test_full_mask_changes_nothing():
+    net, mask = make()
+    reference = copy.deepcopy(net)
+    attach(net, Mask.ones(net, mask))
+    for model in (net, reference):
+        loss_of(model, 1).backward()
+    for ours, theirs in zip(net.parameters(), reference.parameters(), strict=True):
+        assert torch.equal(ours.grad, theirs.grad)
 
 
 def test_infinite_and_nan_gradients_of_pruned_weights_become_zero():

@@ -13,7 +13,6 @@ from audio_lottery import maskfile
 from audio_lottery.errors import LotteryError
 from audio_lottery.mask import Mask
 
-
 SHAPES = st.lists(st.lists(st.integers(1, 5), max_size=4), min_size=1, max_size=4)
 
 
