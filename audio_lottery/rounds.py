@@ -79,6 +79,9 @@ class Layout:
 class Backend(Protocol):
     """What a search needs of a training toolkit."""
 
+    def settings(self) -> Mapping[str, Any]:
+        """What decides the training, as plain values: a search is not continued under other settings."""
+
     def scope(self) -> list[str]:
         """Names of the tensors that may be pruned, in network order."""
 
@@ -113,7 +116,7 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
     layout = Layout(Path(folder))
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     with locked(layout.folder):
-        _keep_config(layout, config)
+        _keep(layout.config, {**config.to_dict(), "training": dict(backend.settings())})
         names = backend.scope()
         for number in range(last + 1):
             _mask(layout, config, backend, names, number)
@@ -121,16 +124,17 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
             _record(layout, config, backend, names, number)
 
 
-def _keep_config(layout: Layout, config: LotteryConfig) -> None:
-    """Write the configuration once; a search is not continued under another one (but for more rounds)."""
-    now = config.to_dict()
-    if layout.config.exists():
-        before = yaml.safe_load(read_text(layout.config))
-        for key in now:
-            if key != "rounds" and now[key] != before.get(key):
-                raise LotteryError(f"{layout.config}: this search was begun with {key}: {before.get(key)}, "
-                                   f"not {now[key]}: take that, or another --expdir or --asr_tag")
-    write_text(layout.config, yaml.safe_dump(now, sort_keys=False))
+def _keep(path: Path, now: dict[str, Any]) -> None:
+    """Write the settings once; a search is not continued under others (but for more rounds)."""
+    now = yaml.safe_load(yaml.safe_dump(now))
+    if path.exists():
+        before = yaml.safe_load(read_text(path))
+        for old, new in ((before, now), (before.get("training", {}), now["training"])):
+            for key in sorted(old.keys() | new.keys()):
+                if key not in ("rounds", "training") and old.get(key) != new.get(key):
+                    raise LotteryError(f"{path}: this search was begun with {key}: {old.get(key)}, not "
+                                       f"{new.get(key)}: take that, or another folder (--asr_tag, --expdir)")
+    write_text(path, yaml.safe_dump(now, sort_keys=False))
 
 
 def _mask(layout: Layout, config: LotteryConfig, backend: Backend, names: list[str], number: int) -> None:

@@ -31,6 +31,9 @@ class TorchBackend:
         torch.manual_seed(0)
         return torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
 
+    def settings(self):
+        return {"steps": 10}
+
     def scope(self):
         return self.names
 
@@ -152,6 +155,15 @@ def test_more_rounds_extend_a_search(finished, tmp_path):
 def test_another_configuration_is_refused(finished):
     with pytest.raises(LotteryError, match="begun with rate: 0.3, not 0.2"):
         search(finished.folder, replace(CONFIG, rate=0.2), TorchBackend())
+
+
+def test_other_training_settings_are_refused(finished):
+    class Longer(TorchBackend):
+        def settings(self):
+            return {"steps": 20}
+
+    with pytest.raises(LotteryError, match="begun with steps: 10, not 20"):
+        search(finished.folder, CONFIG, Longer())
 
 
 def test_rewinding_to_step_k(tmp_path):

@@ -21,6 +21,14 @@ from audio_lottery.scope import ScopeConfig, find_scope
 
 # Length of audio that MACs are stated for.
 MACS_SECONDS = 10.0
+# ESPnet options that a search may be continued with otherwise: where and how it runs, what it shows.
+HARMLESS = {
+    "config", "output_dir", "ngpu", "num_workers", "num_att_plot", "log_level", "log_interval", "dry_run", "required",
+    "use_matplotlib", "use_tensorboard", "use_wandb", "print_config", "resume", "max_cache_size", "max_cache_fd",
+    "valid_max_cache_size", "create_graph_in_tensorboard", "version",
+    "dist_backend", "dist_init_method", "dist_world_size", "dist_rank", "local_rank", "dist_master_addr",
+    "dist_master_port", "dist_launcher", "multiprocessing_distributed", "distributed",
+}
 
 
 class EspnetBackend:
@@ -45,6 +53,10 @@ class EspnetBackend:
                 return get_task(self.recipe.task).build_model(self.args)
         except (TypeError, ValueError, AssertionError) as error:
             raise LotteryError(f"{self.recipe.asr_config}: ESPnet cannot build this model ({error}): mend it") from None
+
+    def settings(self) -> dict[str, Any]:
+        """The ESPnet options, without those that change nothing in the result."""
+        return {key: value for key, value in vars(self.args).items() if key not in HARMLESS}
 
     def scope(self) -> list[str]:
         """Names of the tensors that may be pruned, in network order."""
