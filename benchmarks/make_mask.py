@@ -4,8 +4,8 @@ The weights lie in tensors as large Conformers have them (layers of 512 dimensio
 20% of them are pruned. Each method runs in a process of its own, ours and torch's in turns, one
 thread: the median of the seconds, and the peak of the resident set, sampled by the kernel
 (VmHWM, reset just before pruning), over what it was before, divided by the size of the weights.
-"peak" includes the weights themselves (1.0) and, with --later, the mask pruned from (0.25). Where the kernel refuses the reset, memory is null.
-The last line is JSON.
+"peak" includes the weights themselves (1.0) and, with --later, the mask pruned from (0.25). Where the
+kernel refuses the reset, memory is null. The last line is JSON.
 """
 
 import argparse
