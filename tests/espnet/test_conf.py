@@ -6,6 +6,8 @@ import pytest
 import torch
 import yaml
 
+from audio_lottery.scope import UNKNOWN, classify, find_scope
+
 CONF = Path(__file__).parents[2] / "conf"
 DIGITS = "zero one two three four five six seven eight nine".split()
 TOKENS = ["<blank>", "<unk>", *DIGITS, "<sos/eos>"]
@@ -39,6 +41,16 @@ def test_small_configurations_train(path):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     hybrid = "transformer" in path.stem
     assert (stats.get("loss_att") is not None) == hybrid
+
+
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_the_scope_knows_every_weight(path):
+    with torch.device("meta"):
+        model = build(path)
+    kinds = classify(model)
+    assert UNKNOWN not in kinds.values()
+    shares = [tensor.numel for tensor in find_scope(model).values()]
+    assert sum(shares) > 0.97 * sum(p.numel() for p in model.parameters())
 
 
 @pytest.mark.parametrize("folder", [CONF, CONF / "full"], ids=["small", "full"])

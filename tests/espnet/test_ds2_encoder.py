@@ -77,12 +77,12 @@ def test_layers_and_directions_have_matrices_of_their_own(options):
     encoder = build(**options)
     gates = 4 if options["rnn_type"] == "lstm" else 3
     names = dict(encoder.named_parameters())
-    directions = ("", "_reverse") if options["bidirectional"] else ("",)
+    directions = ("forward", "backward") if options["bidirectional"] else ("forward",)
     for layer in range(2):
         for direction in directions:
-            assert names[f"rnns.{layer}.rnn.weight_hh_l0{direction}"].shape == (gates * 6, 6)
-            assert names[f"rnns.{layer}.rnn.weight_ih_l0{direction}"].shape[0] == gates * 6
-    assert len([n for n in names if ".rnn.weight" in n]) == 2 * 2 * len(directions)
+            assert names[f"rnns.{layer}.{direction}_rnn.weight_hh_l0"].shape == (gates * 6, 6)
+            assert names[f"rnns.{layer}.{direction}_rnn.weight_ih_l0"].shape[0] == gates * 6
+    assert len([n for n in names if "_rnn.weight" in n]) == 2 * 2 * len(directions)
 
 
 def test_subsampling_is_the_product_of_the_strides():
@@ -97,8 +97,8 @@ def test_the_defaults_are_the_papers():
         names = {n: tuple(p.shape) for n, p in DS2Encoder(161).named_parameters()}
     assert names["convs.0.conv.weight"] == (32, 1, 11, 41)
     assert names["convs.1.conv.weight"] == (32, 32, 11, 21)
-    assert names["rnns.0.rnn.weight_ih_l0"] == (4096, 32 * 41)
-    assert names["rnns.4.rnn.weight_hh_l0_reverse"] == (4096, 1024)
+    assert names["rnns.0.forward_rnn.weight_ih_l0"] == (4096, 32 * 41)
+    assert names["rnns.4.backward_rnn.weight_hh_l0"] == (4096, 1024)
 
 
 @pytest.mark.parametrize(("options", "message"), [

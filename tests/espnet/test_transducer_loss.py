@@ -118,8 +118,8 @@ def test_each_layer_and_direction_of_the_recurrent_encoder_has_its_own_matrices(
     names = dict(build("lstm").encoder.named_parameters())
     for layer in range(2):
         for matrix in ("ih", "hh"):
-            for direction in ("", "_reverse"):
-                assert names[f"rnns.{layer}.rnn.weight_{matrix}_l0{direction}"].dim() == 2
+            for direction in ("forward", "backward"):
+                assert names[f"rnns.{layer}.{direction}_rnn.weight_{matrix}_l0"].dim() == 2
 
 
 def test_recurrent_encoding_does_not_depend_on_the_rest_of_the_batch():
