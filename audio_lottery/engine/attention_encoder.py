@@ -132,8 +132,7 @@ class EncoderBuilder:
             for i, (kernel, stride) in enumerate(SUBSAMPLINGS[self.layout.input_layer]):
                 # torch: [out, in, time, freq]
                 matrix = self._matrix(f"embed.conv.{2 * i}", lambda w: w.transpose(0, 3, 1, 2).reshape(len(w), -1))
-                source = self.p.conv(source, matrix, channels, (kernel, kernel), (stride, stride))
-                self.p.activate(source, "relu")
+                source = self.p.conv(source, matrix, channels, (kernel, kernel), (stride, stride), activation="relu")
                 channels = matrix.rows
             out = "embed.out" if f"{self.prefix}embed.out.weight" in self.w else "embed.out.0"  # as before 202611
 

@@ -33,7 +33,7 @@ SIGNATURES = {
     "al_op_positions": (None, [P, I32]),
     "al_op_depthwise": (None, [P, I32, I32, P, P, I32]),
     "al_op_attention": (None, [P, I32, I32, I32, I32, I32, P, P, P]),
-    "al_op_conv": (None, [P, I32, I32, P, P]),
+    "al_op_conv": (None, [P, I32, I32, P, P, I32]),
     "al_run": (I32, [P, I32, P, I32]),
     "al_frames": (I32, [P, I32]),
     "al_read": (None, [P, I32, P]),

@@ -96,6 +96,7 @@ class Program:
         kernel: tuple[int, int],
         stride: tuple[int, int],
         pad: tuple[int, int] = (0, 0),
+        activation: str | None = None,
     ) -> int:
         """Convolution over (frequency, time); returns the new buffer. Channels of both are [freq][channel].
 
@@ -106,7 +107,7 @@ class Program:
         out = self.buffer(((freqs + 2 * pad[0] - kernel[0]) // stride[0] + 1) * matrix.rows)
         shape = np.array([channels, freqs, *kernel, *stride, *pad], np.int32)
         self._matrices.append(matrix)
-        self._lib.al_op_conv(self._handle, src, out, matrix.handle, shape.ctypes.data)
+        self._lib.al_op_conv(self._handle, src, out, matrix.handle, shape.ctypes.data, ACTIVATIONS.get(activation, 0))
         return out
 
     def run(self, source: int, x: np.ndarray) -> None:

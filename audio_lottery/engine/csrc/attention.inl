@@ -15,12 +15,15 @@ INLINE void product_tile(const float* a, const float* b, int64_t ldb, float* c, 
 }
 
 static void product(const float* a, const float* b, int64_t ldb, float* c, int64_t ldc, int depth, int columns) {
-    constexpr int M = 4, NV = MANY_REGISTERS ? 4 : 2;
-    for (int m = 0; m < VL; m += M) {
-        int n = 0;
-        for (; n + NV * VL <= columns; n += NV * VL) product_tile<M, NV>(a + m, b + n, ldb, c + m * ldc + n, ldc, depth);
-        for (; n < columns; n += VL) product_tile<M, 1>(a + m, b + n, ldb, c + m * ldc + n, ldc, depth);
-    }
+    constexpr int M = MANY_REGISTERS ? 8 : 4, NV = MANY_REGISTERS || VL == 8 ? 3 : 2;
+    for (int m = 0; m < VL; m += M)
+        split<NV>((columns + VL - 1) / VL, [&](int n, int at) {
+            const float* in = b + at * VL;
+            float* out = c + m * ldc + at * VL;
+            if (n == 1) product_tile<M, 1>(a + m, in, ldb, out, ldc, depth);
+            else if (n == 2) product_tile<M, 2>(a + m, in, ldb, out, ldc, depth);
+            else if constexpr (NV >= 3) product_tile<M, 3>(a + m, in, ldb, out, ldc, depth);
+        });
 }
 
 // row[0 .. frames) -> softmax(row * scale); `bias`, where given, is added before scaling. Zeros up to a whole vector.
@@ -89,9 +92,12 @@ static void attention(const Heads* h, int first, int count, float* scratch) {
             product(qv, h->pos + h->centre - q0 - (VL - 1), h->pos_ld, shifted, width, dk, frames + VL - 1);
         for (int r = 0; r < VL; r++)
             softmax(scores + r * width, h->pos ? shifted + r * width + VL - 1 - r : nullptr, frames, scale);
-        for (int t = 0; t < frames; t += VL)
-            for (int i = 0; i < VL; i++)
-                for (int r = 0; r < VL; r++) turned[(int64_t)(t + i) * VL + r] = scores[r * width + t + i];
+        for (int t = 0; t < frames; t += VL) {
+            V block[VL];
+            for (int r = 0; r < VL; r++) block[r] = load(scores + r * width + t);
+            transpose(block);
+            for (int i = 0; i < VL; i++) store(turned + (int64_t)(t + i) * VL, block[i]);
+        }
         int d = 0;
         for (; d + 8 <= dk; d += 8) mix<8>(h->v + d * h->ld, h->ld, turned, h->out + d * h->ld + q0, frames);
         for (; d < dk; d++) mix<1>(h->v + d * h->ld, h->ld, turned, h->out + d * h->ld + q0, frames);

@@ -8,13 +8,14 @@ constexpr int OFFSET = 128;  // dpbusd wants its activations unsigned
 constexpr int OFFSET = 0;
 #endif
 
-// x [cols][ldx] -> out and one scale a frame. Inputs past the last are 0.
-static void quantise(const float* x, int64_t ldx, int cols, int nv, int8_t* out, float* scales) {
+// x [cols] rows -> out and one scale a frame. Inputs past the last are 0.
+template <bool TABLE>
+static void quantise(const float* x, int64_t ldx, const int32_t* table, int cols, int nv, int8_t* out, float* scales) {
     const int64_t step = (int64_t)nv * VL * 4;
     for (int v = 0; v < nv; v++) {
         V top = splat(1e-20f);
         for (int c = 0; c < cols; c++) {
-            V in = load(x + c * ldx + v * VL);
+            V in = load(input<TABLE>(x, ldx, table, c) + v * VL);
             top = vmax(top, vmax(in, -in));
         }
         store(scales + v * VL, top * (1.0f / 127.0f));
@@ -25,7 +26,7 @@ static void quantise(const float* x, int64_t ldx, int cols, int nv, int8_t* out,
             for (int i = 0; i < 4; i++) {
                 VI code = {};
                 if (c + i < cols)
-                    code = __builtin_convertvector(load(x + (c + i) * ldx + v * VL) * inverse + magic - magic, VI);
+                    code = __builtin_convertvector(load(input<TABLE>(x, ldx, table, c + i) + v * VL) * inverse + magic - magic, VI);
                 lanes |= ((code + OFFSET) & 255) << (8 * i);
             }
             __builtin_memcpy(out + (c / 4) * step + v * VL * 4, &lanes, sizeof lanes);
@@ -85,11 +86,13 @@ static void int8_tile(const Matrix* m, const int8_t* x, int64_t step, const floa
     }
 }
 
-static void linear_int8(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch) {
+template <bool TABLE>
+static void linear_int8(const Matrix* m, const float* x, int64_t ldx, const int32_t* table, float* y, int64_t ldy, int nv,
+                        void* scratch) {
     float* scales = static_cast<float*>(scratch);
     int8_t* codes = reinterpret_cast<int8_t*>(scales + (int64_t)nv * VL);
     const int64_t step = (int64_t)nv * VL * 4;
-    quantise(x, ldx, m->cols, nv, codes, scales);
+    quantise<TABLE>(x, ldx, table, m->cols, nv, codes, scales);
     int v = 0;
     for (; v + 4 <= nv; v += 4) int8_tile<4>(m, codes + v * VL * 4, step, scales + v * VL, y + v * VL, ldy);
     if (nv - v == 3) int8_tile<3>(m, codes + v * VL * 4, step, scales + v * VL, y + v * VL, ldy);

@@ -5,6 +5,7 @@
 #include "vec.h"
 
 namespace {
+#include "rows.inl"
 #include "int8.inl"
 #include "linear.inl"
 #include "pointwise.inl"
@@ -17,6 +18,6 @@ namespace {
 #define TEXT(a) TEXT_(a)
 
 extern "C" const Kernels JOIN(al_kernels_, AL_ISA) = {
-    TEXT(AL_ISA), VL, MANY_REGISTERS ? 4 : 6, linear, layer_norm, activate, glu, add, affine, depthwise,
+    TEXT(AL_ISA), VL, MANY_REGISTERS ? 4 : 6, linear, linear_from, layer_norm, activate, glu, add, affine, depthwise,
     attention, attention_scratch, stride,
 };

@@ -23,6 +23,9 @@ struct Kernels {
     int vl;    // frames in a vector
     int tile;  // vectors that are worked on together
     void (*linear)(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch);
+    // row c of x begins at x + table[c]
+    void (*linear_from)(const Matrix* m, const float* x, const int32_t* table, float* y, int64_t ldy, int nv,
+                        void* scratch);
     void (*layer_norm)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv,
                        const float* gain, const float* bias, float eps);
     void (*activate)(float* x, int64_t ld, int channels, int nv, int kind);

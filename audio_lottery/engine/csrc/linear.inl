@@ -1,28 +1,29 @@
 // Weights x activations, fp32: dense panels, single weights, column blocks.
 
 // --- dense: PANEL rows x NV vectors in registers -----------------------------------------------------
-template <int NV>
-static void dense_tile(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy) {
+template <bool TABLE, int NV>
+static void dense_tile(const Matrix* m, const float* x, int64_t ldx, const int32_t* table, float* y, int64_t ldy) {
     const float* w = m->value;
     for (int row = 0; row < m->rows; row += PANEL) {
         V acc[PANEL][NV];
         for (int r = 0; r < PANEL; r++)
             for (int v = 0; v < NV; v++) acc[r][v] = splat(row + r < m->rows ? m->bias[row + r] : 0.0f);
-        const float* xs = x;
-        for (int k = 0; k < m->cols; k++, w += PANEL, xs += ldx)
+        for (int k = 0; k < m->cols; k++, w += PANEL) {
+            const float* xs = input<TABLE>(x, ldx, table, k);
             for (int v = 0; v < NV; v++) {
                 V in = load(xs + v * VL);
                 for (int r = 0; r < PANEL; r++) acc[r][v] += splat(w[r]) * in;
             }
+        }
         for (int r = 0; r < least(PANEL, m->rows - row); r++)
             for (int v = 0; v < NV; v++) store(y + (int64_t)(row + r) * ldy + v * VL, acc[r][v]);
     }
 }
 
 // --- single weights ------------------------------------------------------------------------------------
-template <int NV, bool FIRST>
-INLINE void sparse_group(const float* value, const uint8_t* col, int length, const float* x, int64_t ldx, float* y,
-                         int64_t ldy, const int32_t* row, const float* bias) {
+template <bool TABLE, int NV, bool FIRST>
+INLINE void sparse_group(const float* value, const uint8_t* col, int length, const float* x, int64_t ldx,
+                         const int32_t* table, float* y, int64_t ldy, const int32_t* row, const float* bias) {
     V acc[GROUP][NV];
     for (int r = 0; r < GROUP; r++)
         for (int v = 0; v < NV; v++) {
@@ -31,7 +32,7 @@ INLINE void sparse_group(const float* value, const uint8_t* col, int length, con
         }
     for (int j = 0; j < length; j++, value += GROUP, col += GROUP)
         for (int r = 0; r < GROUP; r++) {
-            const float* in = x + (int64_t)col[r] * ldx;
+            const float* in = input<TABLE>(x, ldx, table, col[r]);
             V w = splat(value[r]);
             for (int v = 0; v < NV; v++) acc[r][v] += w * load(in + v * VL);
         }
@@ -40,23 +41,25 @@ INLINE void sparse_group(const float* value, const uint8_t* col, int length, con
             for (int v = 0; v < NV; v++) store(y + (int64_t)row[r] * ldy + v * VL, acc[r][v]);
 }
 
-template <int NV>
-static void sparse_tile(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy) {
+template <bool TABLE, int NV>
+static void sparse_tile(const Matrix* m, const float* x, int64_t ldx, const int32_t* table, float* y, int64_t ldy) {
     for (int b = 0; b < m->blocks; b++) {
-        const float* in = x + (int64_t)b * K_BLOCK * ldx;
+        const float* in = TABLE ? x : x + (int64_t)b * K_BLOCK * ldx;
+        const int32_t* at = TABLE ? table + b * K_BLOCK : nullptr;
         for (int g = m->first[b]; g < m->first[b + 1]; g++) {
             const float* value = m->value + m->offset[g] * GROUP;
             const uint8_t* col = m->col + m->offset[g] * GROUP;
-            if (b == 0) sparse_group<NV, true>(value, col, m->length[g], in, ldx, y, ldy, m->row + g * GROUP, m->bias);
+            const int32_t* row = m->row + g * GROUP;
+            if (b == 0) sparse_group<TABLE, NV, true>(value, col, m->length[g], in, ldx, at, y, ldy, row, m->bias);
             else if (m->length[g] > 0)
-                sparse_group<NV, false>(value, col, m->length[g], in, ldx, y, ldy, m->row + g * GROUP, nullptr);
+                sparse_group<TABLE, NV, false>(value, col, m->length[g], in, ldx, at, y, ldy, row, nullptr);
         }
     }
 }
 
 // --- blocks of `height` rows x 1 column, RB rows in registers ----------------------------------------------
-template <int RB, int NV>
-static void block_tile(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy) {
+template <bool TABLE, int RB, int NV>
+static void block_tile(const Matrix* m, const float* x, int64_t ldx, const int32_t* table, float* y, int64_t ldy) {
     const int height = m->height;
     for (int b = 0; b * height < m->rows; b++)
         for (int sub = 0; sub < height && b * height + sub < m->rows; sub += RB) {
@@ -66,7 +69,7 @@ static void block_tile(const Matrix* m, const float* x, int64_t ldx, float* y, i
                 for (int v = 0; v < NV; v++) acc[r][v] = splat(r < rows ? m->bias[row + r] : 0.0f);
             const float* w = m->value + (int64_t)m->first[b] * height + sub;
             for (int j = m->first[b]; j < m->first[b + 1]; j++, w += height) {
-                const float* in = x + (int64_t)m->wide[j] * ldx;
+                const float* in = input<TABLE>(x, ldx, table, m->wide[j]);
                 V xs[NV];
                 for (int v = 0; v < NV; v++) xs[v] = load(in + v * VL);
                 for (int r = 0; r < RB; r++)
@@ -83,17 +86,6 @@ constexpr int SPARSE_NV = MANY_REGISTERS ? 4 : (VL == 8 ? 3 : 2);
 constexpr int BLOCK4_NV = MANY_REGISTERS ? 6 : (VL == 8 ? 3 : 2);
 constexpr int BLOCK8_NV = MANY_REGISTERS ? 3 : 1;
 
-template <int MOST, typename F>
-INLINE void split(int nv, F&& run) {
-    // equal parts: 5 vectors with room for 4 become 3 + 2, not 4 + 1
-    const int parts = (nv + MOST - 1) / MOST;
-    for (int p = 0, at = 0; p < parts; p++) {
-        const int n = (nv - at + parts - p - 1) / (parts - p);
-        run(n, at);
-        at += n;
-    }
-}
-
 #define TILES(kernel, most)                                                                     \
     split<most>(nv, [&](int n, int at) {                                                        \
         const float* xs = x + at * VL;                                                          \
@@ -108,14 +100,25 @@ INLINE void split(int nv, F&& run) {
         }                                                                                       \
     })
 
-static void linear(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch) {
-#define RUN_DENSE(n) dense_tile<n>(m, xs, ldx, ys, ldy)
-#define RUN_SPARSE(n) sparse_tile<n>(m, xs, ldx, ys, ldy)
-#define RUN_BLOCK4(n) block_tile<4, n>(m, xs, ldx, ys, ldy)
-#define RUN_BLOCK8(n) block_tile<8, n>(m, xs, ldx, ys, ldy)
+template <bool TABLE>
+static void linear_as(const Matrix* m, const float* x, int64_t ldx, const int32_t* table, float* y, int64_t ldy, int nv,
+                      void* scratch) {
+#define RUN_DENSE(n) dense_tile<TABLE, n>(m, xs, ldx, table, ys, ldy)
+#define RUN_SPARSE(n) sparse_tile<TABLE, n>(m, xs, ldx, table, ys, ldy)
+#define RUN_BLOCK4(n) block_tile<TABLE, 4, n>(m, xs, ldx, table, ys, ldy)
+#define RUN_BLOCK8(n) block_tile<TABLE, 8, n>(m, xs, ldx, table, ys, ldy)
     if (m->kind == DENSE) TILES(RUN_DENSE, DENSE_NV);
     else if (m->kind == SPARSE) TILES(RUN_SPARSE, SPARSE_NV);
-    else if (m->kind == INT8) linear_int8(m, x, ldx, y, ldy, nv, scratch);
+    else if (m->kind == INT8) linear_int8<TABLE>(m, x, ldx, table, y, ldy, nv, scratch);
     else if (m->height == 4) TILES(RUN_BLOCK4, BLOCK4_NV);
     else TILES(RUN_BLOCK8, BLOCK8_NV);
+}
+
+static void linear(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch) {
+    linear_as<false>(m, x, ldx, nullptr, y, ldy, nv, scratch);
+}
+
+static void linear_from(const Matrix* m, const float* x, const int32_t* table, float* y, int64_t ldy, int nv,
+                        void* scratch) {
+    linear_as<true>(m, x, 0, table, y, ldy, nv, scratch);
 }

@@ -49,19 +49,28 @@ static void affine(const float* x, int64_t ldx, float* y, int64_t ldy, int chann
         for (int v = 0; v < nv; v++) store(y + c * ldy + v * VL, load(x + c * ldx + v * VL) * scale[c] + shift[c]);
 }
 
-template <int NV>
+// CHAINS sums run side by side, or few vectors would wait for each other's additions
+template <int NV, int CHAINS>
 INLINE void depthwise_tile(const float* row, float* y, const float* weight, int taps, float bias) {
-    V acc[NV];
-    for (int v = 0; v < NV; v++) acc[v] = splat(bias);
-    for (int k = 0; k < taps; k++)
-        for (int v = 0; v < NV; v++) acc[v] += splat(weight[k]) * load(row + k + v * VL);
-    for (int v = 0; v < NV; v++) store(y + v * VL, acc[v]);
+    V acc[CHAINS][NV] = {};
+    int k = 0;
+    for (; k + CHAINS <= taps; k += CHAINS)
+        for (int c = 0; c < CHAINS; c++)
+            for (int v = 0; v < NV; v++) acc[c][v] += splat(weight[k + c]) * load(row + k + c + v * VL);
+    for (; k < taps; k++)
+        for (int v = 0; v < NV; v++) acc[0][v] += splat(weight[k]) * load(row + k + v * VL);
+    for (int v = 0; v < NV; v++) {
+        V sum = acc[0][v] + bias;
+        for (int c = 1; c < CHAINS; c++) sum += acc[c][v];
+        store(y + v * VL, sum);
+    }
 }
 
 static void depthwise(const float* row, float* y, int nv, const float* weight, int taps, float bias) {
     int v = 0;
-    for (; v + 4 <= nv; v += 4) depthwise_tile<4>(row + v * VL, y + v * VL, weight, taps, bias);
-    for (; v < nv; v++) depthwise_tile<1>(row + v * VL, y + v * VL, weight, taps, bias);
+    for (; v + 4 <= nv; v += 4) depthwise_tile<4, 2>(row + v * VL, y + v * VL, weight, taps, bias);
+    for (; v + 2 <= nv; v += 2) depthwise_tile<2, 4>(row + v * VL, y + v * VL, weight, taps, bias);
+    for (; v < nv; v++) depthwise_tile<1, 6>(row + v * VL, y + v * VL, weight, taps, bias);
 }
 
 static void stride(const float* x, float* y, int count, int step) {

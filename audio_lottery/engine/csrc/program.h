@@ -68,7 +68,6 @@ struct ConvShape {
     int kernel_f, kernel_t, stride_f, stride_t, pad_f, pad_t;
     int freqs_out() const { return (freqs + 2 * pad_f - kernel_f) / stride_f + 1; }
     int frames_out(int frames) const { return (frames + 2 * pad_t - kernel_t) / stride_t + 1; }
-    int inputs() const { return kernel_f * channels * kernel_t; }
 };
-// m: [channels out][kernel_f][channels][kernel_t]; output rows are [freq][channel]
-std::unique_ptr<Op> make_conv(int src, int dst, const Matrix* m, const ConvShape& shape);
+// m: [channels out][kernel_f][channels][kernel_t]; output rows are [freq][channel]; activation 0: none
+std::unique_ptr<Op> make_conv(int src, int dst, const Matrix* m, const ConvShape& shape, int activation);

@@ -38,9 +38,10 @@ AL_API void al_op_attention(Program* p, int q, int k, int v, int dst, int heads,
     p->ops.push_back(make_attention(q, k, v, dst, heads, positions, p->buffers[dst].channels, bias_u, bias_v));
 }
 // shape: channels, freqs, kernel_f, kernel_t, stride_f, stride_t, pad_f, pad_t
-AL_API void al_op_conv(Program* p, int src, int dst, const PackedMatrix* m, const int* shape) {
+AL_API void al_op_conv(Program* p, int src, int dst, const PackedMatrix* m, const int* shape,
+                       int activation) {
     ConvShape s = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7]};
-    p->ops.push_back(make_conv(src, dst, m, s));
+    p->ops.push_back(make_conv(src, dst, m, s, activation));
 }
 
 // x [channels][frames]. Returns 0, or 1 when memory ran out.

@@ -60,5 +60,44 @@ INLINE V vexp(V x) {
     VI bits = (__builtin_convertvector(n, VI) + 127) << 23;
     return p * (V)bits;  // between vector types a cast keeps the bits
 }
-INLINE V sigmoid(V x) { return 1.0f / (1.0f + vexp(-x)); }
+// 1 / x for normal x, relative error below 3e-7: an estimate and one or two of Newton's steps beat a division
+INLINE V reciprocal(V x) {
+#if defined(__AVX512F__)
+    V r = (V)_mm512_rcp14_ps((__m512)x);
+    return r * (2.0f - x * r);
+#elif defined(__AVX2__)
+    V r = (V)_mm256_rcp_ps((__m256)x);
+    r = r * (2.0f - x * r);
+    return r * (2.0f - x * r);
+#else
+    return 1.0f / x;
+#endif
+}
+INLINE V sigmoid(V x) { return reciprocal(1.0f + vexp(-x)); }
 INLINE V vtanh(V x) { return 2.0f * sigmoid(x + x) - 1.0f; }
+
+// rows[i][j] -> rows[j][i]: log2(VL) rounds of zipping row i with row i + VL / 2
+INLINE void transpose(V* rows) {
+#if defined(__GNUC__) && !defined(__clang__)
+    VI low, high;
+    for (int i = 0; i < VL; i++) {
+        low[i] = i / 2 + (i % 2) * VL;
+        high[i] = low[i] + VL / 2;
+    }
+    for (int round = 1; round < VL; round *= 2) {
+        V next[VL];
+        for (int i = 0; i < VL / 2; i++) {
+            next[2 * i] = __builtin_shuffle(rows[i], rows[i + VL / 2], low);
+            next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + VL / 2], high);
+        }
+        for (int i = 0; i < VL; i++) rows[i] = next[i];
+    }
+#else
+    for (int i = 0; i < VL; i++)
+        for (int j = 0; j < i; j++) {
+            float kept = rows[i][j];
+            rows[i][j] = rows[j][i];
+            rows[j][i] = kept;
+        }
+#endif
+}

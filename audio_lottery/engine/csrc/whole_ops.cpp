@@ -78,51 +78,63 @@ struct Attention : Op {
     int reach = 0, centre = 0;
 };
 
-// Convolution over frequency and time as one matrix product for every output frequency.
+// Convolution over frequency and time as one matrix product for every output frequency. The input is copied once
+// with zeros around it and its frames dealt out by their place in the stride, so that every tap reads neighbours.
 struct Conv : Op {
-    Conv(int s, int d, const Matrix* m, const ConvShape& shape) : Op(s, d), m(m), shape(shape) {}
+    Conv(int s, int d, const Matrix* m, const ConvShape& shape, int activation)
+        : Op(s, d), m(m), shape(shape), activation(activation) {}
     bool local() const override { return false; }
     int frames(int in) const override { return std::max(0, shape.frames_out(in)); }
 
-    // inputs [kernel_f][channel][kernel_t] of output frequency f, output frames t .. t + count - 1
-    void gather(Program& p, int f, int t, int count, float* out, int64_t width) const {
-        const int limit = p.buffers[src].frames;
-        for (int kf = 0; kf < shape.kernel_f; kf++)
-            for (int c = 0; c < shape.channels; c++)
-                for (int kt = 0; kt < shape.kernel_t; kt++, out += width) {
-                    const int freq = f * shape.stride_f + kf - shape.pad_f, at = t * shape.stride_t + kt - shape.pad_t;
-                    std::memset(out + count, 0, sizeof(float) * (width - count));
-                    if (freq < 0 || freq >= shape.freqs) {
-                        std::memset(out, 0, sizeof(float) * count);
-                        continue;
-                    }
-                    const float* in = p.row(src, freq * shape.channels + c);
-                    int from = at < 0 ? (-at + shape.stride_t - 1) / shape.stride_t : 0;
-                    int to = std::min(count, (limit - at + shape.stride_t - 1) / shape.stride_t);
-                    from = std::min(from, count), to = std::max(to, from);
-                    for (int i = 0; i < from; i++) out[i] = 0;
-                    p.k->stride(in + at + from * shape.stride_t, out + from, to - from, shape.stride_t);
-                    for (int i = to; i < count; i++) out[i] = 0;
+    // dealt row (freq, channel, place): input frames place - pad, place - pad + stride, ...
+    void deal(Program& p) {
+        const int in = p.buffers[src].frames, step = shape.stride_t, pad = shape.pad_t;
+        const int longest = std::max(p.vectors(dst) * p.k->vl + shape.kernel_t / step + 1, (in + 2 * pad) / step + 1);
+        ld = 16 * (((longest + 15) / 16) | 1);
+        dealt.at_least((size_t)(shape.freqs + 2 * shape.pad_f) * shape.channels * step * ld + 64);
+        const size_t border = (size_t)shape.pad_f * shape.channels * step * ld;
+        std::memset(dealt.data(), 0, sizeof(float) * border);
+        std::memset(dealt.data() + border + (size_t)shape.freqs * shape.channels * step * ld, 0, sizeof(float) * border);
+        const int rows = shape.freqs * shape.channels;
+        p.pool.run((rows + 31) / 32, [&](int chunk, int) {
+            for (int r = chunk * 32; r < std::min(rows, chunk * 32 + 32); r++)
+                for (int place = 0; place < step; place++) {
+                    float* out = dealt.data() + border + ((size_t)r * step + place) * ld;
+                    const int zeros = place < pad ? (pad - place + step - 1) / step : 0;
+                    const int first = place + zeros * step - pad;
+                    const int count = in > first ? (in - first + step - 1) / step : 0;
+                    std::memset(out, 0, sizeof(float) * zeros);
+                    p.k->stride(p.row(src, r) + first, out + zeros, count, step);
+                    std::memset(out + zeros + count, 0, sizeof(float) * (ld - zeros - count));
                 }
+        });
+        for (int kf = 0, i = 0; kf < shape.kernel_f; kf++)
+            for (int c = 0; c < shape.channels; c++)
+                for (int kt = 0; kt < shape.kernel_t; kt++, i++)
+                    table[i] = (int32_t)(((kf * shape.channels + c) * step + kt % step) * ld + kt / step);
     }
 
     void whole(Program& p) override {
-        const int frames = p.buffers[dst].frames, vectors = p.vectors(dst), vl = p.k->vl;
-        const int tiles = (vectors + p.k->tile - 1) / p.k->tile;
-        const size_t inputs = (size_t)m->cols * p.k->tile * vl;
+        const int vectors = p.vectors(dst), vl = p.k->vl, tiles = (vectors + p.k->tile - 1) / p.k->tile;
+        table.resize(m->cols + 64);
+        deal(p);
         const size_t extra = linear_scratch(m, p.k->tile * vl) / sizeof(float) + p.k->tile * vl + 16;
         p.pool.run(shape.freqs_out() * tiles, [&](int i, int worker) {
             const int f = i / tiles, t = i % tiles;
             const int from = (int)((int64_t)vectors * t / tiles), nv = (int)((int64_t)vectors * (t + 1) / tiles) - from;
-            float* space = p.worker_scratch(worker, inputs + extra);
-            gather(p, f, from * vl, std::min(nv * vl, frames - from * vl), space, (int64_t)nv * vl);
-            p.k->linear(m, space, (int64_t)nv * vl, p.row(dst, f * m->rows) + from * vl, p.buffers[dst].ld, nv,
-                        space + inputs);
+            const float* x = dealt.data() + (size_t)f * shape.stride_f * shape.channels * shape.stride_t * ld + from * vl;
+            float* y = p.row(dst, f * m->rows) + from * vl;
+            p.k->linear_from(m, x, table.data(), y, p.buffers[dst].ld, nv, p.worker_scratch(worker, extra));
+            p.k->activate(y, p.buffers[dst].ld, m->rows, nv, activation);
         });
     }
 
     const Matrix* m;
     ConvShape shape;
+    int activation;
+    Floats dealt;
+    int64_t ld = 0;
+    std::vector<int32_t> table;
 };
 
 }  // namespace
@@ -134,6 +146,6 @@ std::unique_ptr<Op> make_attention(int q, int k, int v, int d, int heads, const 
                                    const float* u, const float* w) {
     return std::make_unique<Attention>(q, k, v, d, heads, m, channels, u, w);
 }
-std::unique_ptr<Op> make_conv(int s, int d, const Matrix* m, const ConvShape& shape) {
-    return std::make_unique<Conv>(s, d, m, shape);
+std::unique_ptr<Op> make_conv(int s, int d, const Matrix* m, const ConvShape& shape, int activation) {
+    return std::make_unique<Conv>(s, d, m, shape, activation);
 }
