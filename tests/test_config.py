@@ -32,7 +32,7 @@ def test_what_is_written_reads_back(tmp_path):
     import yaml
 
     config = dataclasses.replace(LotteryConfig(), rewind="2ep", rate=0.3)
-    assert load(written(tmp_path, yaml.safe_dump(config.to_dict()).replace("output_patterns", "output_patterns"))) == config
+    assert load(written(tmp_path, yaml.safe_dump(config.to_dict()))) == config
 
 
 @pytest.mark.parametrize("text, said", [

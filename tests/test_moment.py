@@ -7,7 +7,8 @@ from audio_lottery.moment import Moment
 
 
 @pytest.mark.parametrize("text, moment", [
-    ("0", Moment(0)), (0, Moment(0)), ("0ep", Moment(0, "ep")), ("500it", Moment(500, "it")), (" 2ep ", Moment(2, "ep")),
+    ("0", Moment(0)), (0, Moment(0)), ("0ep", Moment(0, "ep")), ("500it", Moment(500, "it")),
+    (" 2ep ", Moment(2, "ep")),
 ])
 def test_read(text, moment):
     assert Moment.parse(text) == moment

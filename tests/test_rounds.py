@@ -96,7 +96,8 @@ def test_rewinding_restores_theta0_bit_for_bit(finished):
     for number in (1, 2, 3):
         expected = {name: tensor.clone() for name, tensor in theta0.items()}
         Mask.load(finished.mask(number)).apply_(expected)
-        assert snapshot.digests(snapshot.load(finished.round(number) / "start.safetensors")) == snapshot.digests(expected)
+        started = snapshot.load(finished.round(number) / "start.safetensors")
+        assert snapshot.digests(started) == snapshot.digests(expected)
 
 
 def test_ledger_counts_are_those_of_the_saved_weights(finished):

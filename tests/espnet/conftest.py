@@ -12,7 +12,8 @@ from audio_lottery.bin import cli
 ROOT = Path(__file__).resolve().parents[2]
 
 MODEL = {
-    "frontend": "default", "frontend_conf": {"fs": 8000, "n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 20},
+    "frontend": "default",
+    "frontend_conf": {"fs": 8000, "n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 20},
     "specaug": "specaug",
     "specaug_conf": {"apply_time_warp": False, "apply_freq_mask": True, "freq_mask_width_range": [0, 4],
                      "num_freq_mask": 1, "apply_time_mask": False},
