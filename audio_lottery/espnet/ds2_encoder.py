@@ -18,7 +18,7 @@ class SequenceBatchNorm2d(torch.nn.BatchNorm2d):
     """Batch norm of (B, C, T, F) whose statistics leave out the padding frames."""
 
     def forward(self, x: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Normalise x; valid (B, T) tells which frames count. Padding frames come out as anything."""
+        """Normalise x; valid (B, T) tells which frames count. Padding frames come out as anything finite."""
         if not self.training or bool(valid.all()):
             return super().forward(x)
         y = super().forward(x.transpose(1, 2)[valid].unsqueeze(-1)).squeeze(-1)

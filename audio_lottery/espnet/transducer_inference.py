@@ -12,6 +12,7 @@ from espnet2.fileio.datadir_writer import DatadirWriter
 from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.models import load_state
 from audio_lottery.espnet.transducer_encoder import stand_in
 from audio_lottery.espnet.transducer_task import ASRTransducerTask
 
@@ -35,14 +36,13 @@ class Speech2Text(stock.Speech2Text):
             super().__init__(stand_in_file, None, device=device, dtype=dtype, **options)
         model, self.asr_train_args = ASRTransducerTask.build_model_from_file(config_file, None, device)
         try:
-            weights = torch.load(asr_model_file, map_location=device, weights_only=True)
-            model.load_state_dict(weights)
-        except (OSError, RuntimeError, EOFError) as error:
+            model.load_state_dict(load_state(Path(asr_model_file)))
+        except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
-            raise LotteryError(f"{asr_model_file}: no model of {config_file}: {reason}") from error
+            raise LotteryError(f"{asr_model_file}: not a model of {config_file} ({reason}): "
+                               "give the configuration it was trained with") from error
         self.asr_model = model.to(dtype=getattr(torch, dtype)).eval()
         self.beam_search.decoder, self.beam_search.joint_network = model.decoder, model.joint_network
-        model.decoder.set_device(torch.device(device))
 
 
 def decode(args: argparse.Namespace) -> None:

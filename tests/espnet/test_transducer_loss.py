@@ -229,5 +229,8 @@ def test_a_model_of_another_configuration_is_refused(experiment, tmp_path):
 
     command = experiment("lstm")
     torch.save(build("gru").state_dict(), tmp_path / "model.pth")
-    with pytest.raises(LotteryError, match="model.pth"):
+    with pytest.raises(LotteryError, match="model.pth: not a model of"):
+        main(command)
+    (tmp_path / "model.pth").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(LotteryError, match="model.pth: damaged"):
         main(command)
