@@ -14,9 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from audio_lottery.engine import LIBRARY
+
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "csrc"
-LIBRARY = "libaudio_lottery_engine.so"
 FLAGS = [
     "-std=gnu++17",
     "-O3",

@@ -1,7 +1,5 @@
 """From samples to normalised features, as ESPnet's DefaultFrontend and normalisers compute them."""
 
-import math
-
 import numpy as np
 
 from audio_lottery.engine.weights import Weights
@@ -71,22 +69,3 @@ def normaliser(config: dict, weights: Weights):
 
         return by_utterance
     raise LotteryError(f"normalize: {kind}: the engine cannot run it: export the model as ONNX instead")
-
-
-def resample(samples: np.ndarray, rate: int, wanted: int, half_width: int = 32) -> np.ndarray:
-    """Samples at another rate, through a Kaiser-windowed sinc of ``half_width`` zero crossings a side."""
-    if rate == wanted:
-        return samples
-    up, down = wanted // math.gcd(rate, wanted), rate // math.gcd(rate, wanted)
-    cutoff = min(1.0, up / down) * 0.95
-    reach = math.ceil(half_width / cutoff)
-    where = np.arange(-reach + 1, reach + 1)
-    phase = np.arange(up)[:, None] / up - where  # [phase, tap]: distance from the tap's sample to the output
-    taps = cutoff * np.sinc(cutoff * phase) * np.i0(9.0 * np.sqrt(np.maximum(0, 1 - (phase / reach) ** 2))) / np.i0(9.0)
-    padded = np.pad(samples.astype(np.float64), reach)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach)
-    out = np.empty(len(samples) * up // down)
-    for start in range(0, len(out), 1 << 16):
-        at = np.arange(start, min(start + (1 << 16), len(out)), dtype=np.int64) * down
-        out[start : start + len(at)] = (windows[at // up + 1] * taps[at % up]).sum(1)
-    return out.astype(np.float32)

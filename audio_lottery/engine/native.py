@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from audio_lottery.engine.build import LIBRARY
+from audio_lottery.engine import LIBRARY
 from audio_lottery.errors import LotteryError
 
 KINDS = {"auto": 0, "dense": 1, "sparse": 2, "int8": 3, "4x1": 4, "8x1": 4, "16x1": 4}
@@ -61,7 +61,9 @@ def isa() -> str:
     """The instruction set in use: plain, avx2, avx512 or vnni; AUDIO_LOTTERY_ISA chooses."""
     name = library().al_isa().decode()
     if not name:
-        raise LotteryError("AUDIO_LOTTERY_ISA: unknown, or not on this processor: use plain, avx2, avx512 or vnni")
+        raise LotteryError(
+            "AUDIO_LOTTERY_ISA: unknown, or not on this processor: use numpy, plain, avx2, avx512 or vnni"
+        )
     return name
 
 

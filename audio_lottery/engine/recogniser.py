@@ -1,17 +1,26 @@
 """A ticket as a speech recogniser, without torch and without ESPnet."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from audio_lottery.engine import ctc
+from audio_lottery.engine import backend, ctc
 from audio_lottery.engine.attention_encoder import EncoderBuilder, Layout
-from audio_lottery.engine.frontend import LogMel, normaliser, resample
-from audio_lottery.engine.program import Program
+from audio_lottery.engine.frontend import LogMel, normaliser
 from audio_lottery.engine.weights import Weights
 from audio_lottery.errors import LotteryError
 from audio_lottery.export import ticket_file
 from audio_lottery.export.ticket_file import TicketFile
+
+
+class Word(NamedTuple):
+    """A word, its time in seconds, and the least log probability of its tokens."""
+
+    text: str
+    start: float
+    end: float
+    score: float
 
 
 class Recogniser:
@@ -42,7 +51,7 @@ class Recogniser:
         self.layout = Layout.read(config.get("encoder"), config.get("encoder_conf") or {})
         if "ctc.ctc_lo.weight" not in self.weights:
             raise LotteryError("ctc: this model has no CTC head, which the engine needs: export the model as ONNX")
-        self.program = Program(threads)
+        self.program = backend.new_program(threads)
         self._source = self.program.buffer(features)
         self._encoded = EncoderBuilder(self.program, self.weights, self.layout).build(self._source)
         head = self.weights.matrix("ctc.ctc_lo")
@@ -65,7 +74,12 @@ class Recogniser:
         """Samples in [-1, 1] -> features [frames, size], not yet normalised. Another rate is resampled."""
         if self.frontend is None:
             raise LotteryError("this model takes features, not audio: use transcribe_features")
-        return self.frontend(resample(np.asarray(samples, np.float32), rate, self.frontend.rate))
+        samples = np.asarray(samples, np.float32)
+        if rate != self.frontend.rate:
+            from audio_lottery.data.audio import resample
+
+            samples = resample(samples, rate, self.frontend.rate)
+        return self.frontend(samples)
 
     def run(self, features: np.ndarray) -> None:
         """Run encoder and CTC head over features [frames, size]."""
@@ -93,15 +107,26 @@ class Recogniser:
         """Greedy CTC over samples in [-1, 1]."""
         return self.transcribe_features(self.features(samples, rate))
 
+    def words(self, tokens: list[ctc.Token]) -> list[Word]:
+        """Tokens as words with times in seconds, joined as their type asks."""
+        words: list[Word] = []
+        ends = True  # the next piece begins a word
+        for token in tokens:
+            piece = self.tokens[token.id]
+            if self.token_type == "char" and piece == "<space>":
+                ends = True
+                continue
+            ends = ends or self.token_type == "word" or (self.token_type == "bpe" and piece.startswith("▁"))
+            piece = piece.removeprefix("▁") if self.token_type == "bpe" else piece
+            start, stop = token.first * self.frame_seconds, (token.last + 1) * self.frame_seconds
+            if ends or not words:
+                words.append(Word(piece, start, stop, token.score))
+            else:
+                last = words[-1]
+                words[-1] = Word(last.text + piece, last.start, stop, min(last.score, token.score))
+            ends = False
+        return [word for word in words if word.text]
+
     def text(self, tokens: list[ctc.Token]) -> str:
-        """Tokens as text, joined as their type asks."""
-        return join([self.tokens[token.id] for token in tokens], self.token_type)
-
-
-def join(pieces: list[str], token_type: str) -> str:
-    """word: with spaces; char: <space> is one; bpe: ▁ begins a word."""
-    if token_type == "word":
-        return " ".join(pieces)
-    if token_type == "char":
-        return "".join(" " if piece == "<space>" else piece for piece in pieces).strip()
-    return "".join(pieces).replace("▁", " ").strip()
+        """Words with a space between them."""
+        return " ".join(word.text for word in self.words(tokens))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from audio_lottery.engine.native import Matrix
+from audio_lottery.engine import backend
 from audio_lottery.errors import LotteryError
 from audio_lottery.export.ticket_file import TicketFile
 
@@ -37,7 +37,9 @@ class Weights:
         self.used.add(name)
         return np.asarray(tensor.data, np.float32)
 
-    def matrix(self, prefix: str, arrange=None, scale: float = 1.0) -> Matrix:
+    def matrix(
+        self, prefix: str, arrange=None, scale: float = 1.0
+    ) -> "backend.reference.Matrix | backend.native.Matrix":
         """``prefix``.weight and, where there is one, ``prefix``.bias, both times ``scale``.
 
         arrange: turns the tensor (its int8 codes too) into [rows, columns]; None: all but the first dimension
@@ -49,10 +51,10 @@ class Weights:
         bias = self.array(f"{prefix}.bias") * np.float32(scale) if f"{prefix}.bias" in self else None
         codes = self._ticket.codes.get(name)
         if not self._int8 or weights.shape[1] < 16:  # a few inputs cannot pay for rounding the activations
-            matrix = Matrix(weights, bias, self._kind)
+            matrix = backend.matrix(weights, bias, self._kind)
         elif codes is not None:
-            matrix = Matrix(weights, bias, codes=(arrange(codes[0]), codes[1] * np.float32(scale)))
+            matrix = backend.matrix(weights, bias, codes=(arrange(codes[0]), codes[1] * np.float32(scale)))
         else:
-            matrix = Matrix(weights, bias, "int8")
+            matrix = backend.matrix(weights, bias, "int8")
         self.forms[name] = matrix.kind
         return matrix

@@ -22,3 +22,14 @@ def isa(request, engine, monkeypatch):
     if native.library().al_isa().decode() != request.param:
         pytest.skip(f"this processor has no {request.param}")
     return request.param
+
+
+@pytest.fixture(params=["numpy", "plain", "avx2", "avx512", "vnni"])
+def backend(request, engine, monkeypatch):
+    """Each instruction set that this processor runs, and the numpy twin."""
+    from audio_lottery.engine import native
+
+    monkeypatch.setenv("AUDIO_LOTTERY_ISA", request.param)
+    if request.param != "numpy" and native.library().al_isa().decode() != request.param:
+        pytest.skip(f"this processor has no {request.param}")
+    return request.param

@@ -72,7 +72,7 @@ def speech(seconds, seed=0):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_encoder_outputs(isa, case):
+def test_encoder_outputs(backend, case):
     from audio_lottery.engine.recogniser import Recogniser
 
     model, ticket = make(*CASES[case])

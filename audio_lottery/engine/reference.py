@@ -1,0 +1,136 @@
+"""The engine's operations in numpy: what runs where nothing could be compiled, and what they mean."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "swish": lambda x: x * _sigmoid(x),
+    "tanh": np.tanh,
+    "sigmoid": lambda x: _sigmoid(x),
+}
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(x, -87, 87)))
+
+
+def sinusoids(positions: np.ndarray, channels: int) -> np.ndarray:
+    """[channels, positions] of "Attention is all you need", sines and cosines interleaved."""
+    rates = np.exp(np.arange(0, channels, 2, dtype=np.float32) * np.float32(-np.log(10000.0) / channels))
+    angles = rates[:, None] * positions.astype(np.float32)
+    return np.stack([np.sin(angles), np.cos(angles)], 1).reshape(-1, len(positions))[:channels]
+
+
+class Matrix:
+    """Dense weights and bias; ``kind`` is accepted and ignored, int8 codes are multiplied out."""
+
+    def __init__(self, weights: np.ndarray, bias: np.ndarray | None = None, kind: str = "auto", codes=None):
+        if codes is not None:
+            weights = codes[0] * codes[1][:, None]
+        self.weights = np.asarray(weights, np.float32)
+        self.rows, self.cols = self.weights.shape
+        self.bias = np.zeros(self.rows, np.float32) if bias is None else np.asarray(bias, np.float32)
+        self.kind = "numpy"
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """[cols, frames] -> [rows, frames]."""
+        return self.weights @ x + self.bias[:, None]
+
+
+class Program:
+    """The same operations as :class:`audio_lottery.engine.program.Program`."""
+
+    def __init__(self, threads: int = 1):
+        self._ops: list[Callable[[], None]] = []
+        self._data: list[np.ndarray] = []
+        self._channels: list[int] = []
+
+    def buffer(self, channels: int) -> int:
+        self._data.append(np.zeros((channels, 0), np.float32))
+        self._channels.append(channels)
+        return len(self._data) - 1
+
+    def _map(self, dst: int, function: Callable[..., np.ndarray], *sources: int) -> None:
+        def op() -> None:
+            self._data[dst] = np.asarray(function(*(self._data[src] for src in sources)), np.float32)
+
+        self._ops.append(op)
+
+    def linear(self, src: int, dst: int, matrix: Matrix) -> None:
+        self._map(dst, matrix, src)
+
+    def layer_norm(self, src: int, dst: int, gain: np.ndarray, bias: np.ndarray, eps: float) -> None:
+        def norm(x: np.ndarray) -> np.ndarray:
+            centred = x - x.mean(0)
+            return centred / np.sqrt((centred**2).mean(0) + eps) * gain[:, None] + bias[:, None]
+
+        self._map(dst, norm, src)
+
+    def activate(self, buffer: int, kind: str) -> None:
+        self._map(buffer, ACTIVATIONS[kind], buffer)
+
+    def glu(self, src: int, dst: int) -> None:
+        self._map(dst, lambda x: x[: len(x) // 2] * _sigmoid(x[len(x) // 2 :]), src)
+
+    def add(self, src: int, dst: int, scale: float = 1.0) -> None:
+        self._map(dst, lambda x, y: y + np.float32(scale) * x, src, dst)
+
+    def affine(self, src: int, dst: int, scale: np.ndarray, shift: np.ndarray) -> None:
+        self._map(dst, lambda x: x * scale[:, None] + shift[:, None], src)
+
+    def positions(self, buffer: int) -> None:
+        self._map(buffer, lambda x: x + sinusoids(np.arange(x.shape[1]), len(x)), buffer)
+
+    def depthwise(self, src: int, dst: int, weight: np.ndarray, bias: np.ndarray) -> None:
+        half = weight.shape[1] // 2
+
+        def filtered(x: np.ndarray) -> np.ndarray:
+            windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (half, half))), weight.shape[1], 1)
+            return np.einsum("cfk,ck->cf", windows, weight, dtype=np.float32) + bias[:, None]
+
+        self._map(dst, filtered, src)
+
+    def attention(self, q: int, k: int, v: int, dst: int, heads: int, relative=None) -> None:
+        def attend(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+            size, n = q.shape
+            q, k, v = (x.reshape(heads, size // heads, n) for x in (q, k, v))
+            if relative is None:
+                scores = np.einsum("hdq,hdk->hqk", q, k)
+            else:
+                matrix, u, w = relative
+                u, w = (np.reshape(bias, (heads, -1, 1)) for bias in (u, w))
+                table = matrix(sinusoids(np.arange(n - 1, -n, -1), size)).reshape(heads, size // heads, -1)
+                by_distance = np.einsum("hdq,hdp->hqp", q + w, table)
+                column = n - 1 - np.arange(n)[:, None] + np.arange(n)  # of distance query - key
+                scores = np.einsum("hdq,hdk->hqk", q + u, k)
+                scores = scores + np.take_along_axis(by_distance, np.broadcast_to(column, scores.shape), 2)
+            scores = scores / np.sqrt(np.float32(size // heads))
+            weights = np.exp(scores - scores.max(2, keepdims=True))
+            weights /= weights.sum(2, keepdims=True)
+            return np.einsum("hdk,hqk->hdq", v, weights).reshape(size, n)
+
+        self._map(dst, attend, q, k, v)
+
+    def conv(self, src, matrix, channels, kernel, stride, pad=(0, 0), activation=None) -> int:
+        freqs = self._channels[src] // channels
+        out = self.buffer(((freqs + 2 * pad[0] - kernel[0]) // stride[0] + 1) * matrix.rows)
+
+        def convolve(x: np.ndarray) -> np.ndarray:
+            x = np.pad(x.reshape(freqs, channels, -1), ((pad[0],) * 2, (0, 0), (pad[1],) * 2))
+            windows = np.lib.stride_tricks.sliding_window_view(x, kernel, (0, 2))[:: stride[0], :, :: stride[1]]
+            inputs = windows.transpose(0, 3, 1, 4, 2)  # [freq, kernel freq, channel, kernel time, time]
+            y = np.stack([matrix(one.reshape(matrix.cols, -1)) for one in inputs]).reshape(-1, inputs.shape[-1])
+            return ACTIVATIONS[activation](y) if activation else y
+
+        self._map(out, convolve, src)
+        return out
+
+    def run(self, source: int, x: np.ndarray) -> None:
+        self._data[source] = np.asarray(x, np.float32)
+        for op in self._ops:
+            op()
+
+    def read(self, buffer: int) -> np.ndarray:
+        return self._data[buffer]
