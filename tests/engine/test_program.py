@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 
 from audio_lottery.engine import program as program_module
-
 from audio_lottery.engine.backend import matrix, new_program
 
 FRAMES = [1, 2, 5, 16, 31, 64, 100, 257]
