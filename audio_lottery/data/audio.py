@@ -55,6 +55,9 @@ def probe(path: str | Path, where: str = "") -> AudioInfo:
             missing = _missing_bytes(path, size, stream.format, stream.extra_info)
             whole = missing <= 0 and _last_frame_is_there(stream)
     except (soundfile.SoundFileError, OSError) as error:
+        if _is_shorten(path):
+            raise LotteryError(f"{prefix}{path}: NIST sphere compressed by shorten, which is not read here: convert "
+                               "it to wav with sph2pipe, or sox") from None
         raise LotteryError(f"{prefix}{path}: unreadable audio ({_reason(error)}): replace it") from None
     if not whole:
         raise LotteryError(f"{prefix}{path}: truncated audio, its header says more: {RESTORE}")
@@ -132,6 +135,13 @@ def write(path: str | Path, samples: np.ndarray, rate: int, container: str = "wa
 def _reason(error: Exception) -> str:
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     return str(text).strip().rstrip(".").lower()
+
+
+def _is_shorten(path: Path) -> bool:
+    """Whether this is a sphere file of the old compressed kind, as the LDC's first releases are."""
+    with open(path, "rb") as stream:
+        head = stream.read(1024)
+    return head.startswith(b"NIST_1A") and b"shorten" in head
 
 
 def _last_frame_is_there(stream: soundfile.SoundFile) -> bool:

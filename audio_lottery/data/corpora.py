@@ -6,6 +6,14 @@ a new module and a line here.
 
 from types import ModuleType
 
-from audio_lottery.data import digits, fsdd
+from audio_lottery.data import an4, commonvoice, digits, fsdd, librispeech, speechocean762, tedlium
 
-CORPORA: dict[str, ModuleType] = {"digits": digits, "fsdd": fsdd}
+CORPORA: dict[str, ModuleType] = {
+    "digits": digits,
+    "an4": an4,
+    "commonvoice": commonvoice,
+    "fsdd": fsdd,
+    "librispeech": librispeech,
+    "speechocean762": speechocean762,
+    "tedlium": tedlium,
+}

@@ -76,8 +76,24 @@ def _fetch(url: str, part: Path) -> None:
             raise ConnectionError(f"cut short after {part.stat().st_size} bytes")
 
 
-def extract(archive: str | Path, folder: str | Path) -> None:
+def fetch(url: str, root: str | Path, inside: str = "", sha256: str | None = None, size: int | None = None) -> Path:
+    """Download an archive and unpack its one folder, or the folder ``inside`` that, as ``root``; returns ``root``.
+
+    Does nothing where ``root`` is there. The archive is kept beside it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        archive = root.parent / url.rpartition("/")[2]
+        download(url, archive, size, sha256)
+        print(f"unpacking {archive}", file=sys.stderr)
+        extract(archive, root, inside)
+    return root
+
+
+def extract(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     """Unpack a tar archive that holds one folder, as ``folder``: whole, or not at all.
+
+    ``inside`` names the part of that one folder to keep, where it is not the whole.
 
     Raises:
         LotteryError: a damaged archive, or a member that would be written elsewhere.
@@ -88,9 +104,10 @@ def extract(archive: str | Path, folder: str | Path) -> None:
         with tarfile.open(archive) as tar:
             tar.extractall(temporary, filter="data")
         tops = list(temporary.iterdir())
-        if len(tops) != 1 or not tops[0].is_dir():
-            raise LotteryError(f"{archive}: does not hold one folder: remove it and start again")
-        os.replace(tops[0], folder)
+        if len(tops) != 1 or not (tops[0] / inside).is_dir():
+            what = f"folder {inside}" if inside else "one folder"
+            raise LotteryError(f"{archive}: does not hold {what}: remove it and start again")
+        os.replace(tops[0] / inside, folder)
     except tarfile.FilterError as error:
         raise LotteryError(f"{archive}: unsafe archive ({error}): remove it and get it elsewhere") from None
     except (tarfile.TarError, EOFError, OSError) as error:

@@ -81,7 +81,7 @@ class DataDir:
         data = cls(*(read_table(folder / name) for name in REQUIRED))
         if (folder / "segments").is_file():
             data.segment_lines = read_table(folder / "segments")
-            data.segments = _parse_segments(data.segment_lines)
+            data.segments = parse_segments(data.segment_lines)
         data.check()
         if (folder / "spk2utt").is_file():
             _check_spk2utt(read_table(folder / "spk2utt"), data.utt2spk)
@@ -229,7 +229,8 @@ def _check_spk2utt(table: Table, utt2spk: Table) -> None:
         )
 
 
-def _parse_segments(table: Table) -> dict[str, Segment]:
+def parse_segments(table: Table) -> dict[str, Segment]:
+    """The lines ``utterance recording start end`` of ``segments``, seconds; an end of -1 is the recording's."""
     segments = {}
     for utterance, value in table.items():
         fields = value.split()

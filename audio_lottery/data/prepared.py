@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audio_lottery.data import done, kaldi
+from audio_lottery.errors import LotteryError
 
 TABLES = ("text", "utt2spk", "spk2utt", "wav.scp")
 
@@ -30,11 +31,29 @@ def prepare_once(
         return
     sets = build(wav_dir / key[:8])
     os.sync()  # the audio is on the disk before a table names it
-    files: list[Path] = []
     marker.unlink(missing_ok=True)
+    write_sets(out, sets)
+    files: list[Path] = []
+    for subset, data in sets.items():
+        files += [out / subset / table for table in TABLES] + [Path(path) for path in data.wav.values()]
+    done.finish(marker, key_here, files)
+
+
+def write_sets(out: Path, sets: dict[str, kaldi.DataDir]) -> None:
+    """Write data folders below ``out`` and print their sizes. Nothing is written when one is empty or unfit.
+
+    Raises:
+        LotteryError: a set without utterances, or an utterance in two sets.
+    """
+    seen: dict[str, str] = {}
+    for subset, data in sets.items():
+        if not data.text:
+            raise LotteryError(f"{out / subset}: would be empty: check that the corpus's folder is whole")
+        for utterance in data.text:
+            if seen.setdefault(utterance, subset) != subset:
+                raise LotteryError(f"{utterance}: is in {seen[utterance]} and in {subset}: choose sets that are apart")
+        data.check()
     for subset, data in sets.items():
         data.write(out / subset)
-        files += [out / subset / table for table in TABLES] + [Path(path) for path in data.wav.values()]
         words = sum(len(text.split()) for text in data.text.values())
         print(f"{out / subset}: {len(data.text)} utterances, {words} words, {len(data.speakers)} speakers")
-    done.finish(marker, key_here, files)
