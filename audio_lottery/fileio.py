@@ -1,6 +1,7 @@
 """Files that are whole or absent: temporary name, fsync, rename."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -30,6 +31,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         fsync(temporary)
         os.replace(temporary, path)
         fsync(path.parent)
+    except OSError as error:
+        error.filename = str(path)  # a failed write names no file, others the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -84,6 +88,23 @@ def read_text(path: str | Path) -> str:
         raise LotteryError(f"{path}: not UTF-8 at byte {error.start}: convert it to UTF-8") from None
     except OSError as error:
         raise LotteryError(f"{path}: {error.strerror or error}: check the path") from None
+
+
+def no_space(error: BaseException | None) -> bool:
+    """Whether an exception, or what it was raised from, says that the disk (or the quota) is full.
+
+    torch.save and safetensors raise no OSError then, but errors of their own that say it in words.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(error) for words in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing")
 
 
 def _parse(path: str | Path, text: str, line: int):

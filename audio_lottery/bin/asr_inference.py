@@ -10,6 +10,7 @@ from audio_lottery.bin import cli
 
 # ESPnet parses the options.
 PASS_ON = True
+HELP = "python3 -m espnet2.bin.asr_inference --help lists them"
 
 
 def add_arguments(parser) -> None:
@@ -26,7 +27,10 @@ def main(cmd: Sequence[str] | None = None) -> None:
     import espnet2.bin.asr_inference
 
     import audio_lottery.espnet.ds2_encoder  # noqa: F401  importing registers the encoder
+    from audio_lottery.espnet.command import parse_by
 
+    if cmd is not None:
+        parse_by(espnet2.bin.asr_inference.get_parser(), cmd, "decoding", HELP)
     espnet2.bin.asr_inference.main(cmd)
 
 

@@ -15,6 +15,7 @@ from audio_lottery.errors import LotteryError
 
 # ESPnet parses the options.
 PASS_ON = True
+HELP = "python3 -m espnet2.bin.asr_transducer_inference --help lists them"
 REFUSED = ("streaming", "quantize_asr_model")
 
 
@@ -31,9 +32,10 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Decode, with ESPnet's own command where it knows the encoder."""
     from espnet2.bin import asr_transducer_inference as stock
 
+    from audio_lottery.espnet.command import parse_by
     from audio_lottery.espnet.transducer_encoder import is_recurrent
 
-    args = stock.get_parser().parse_args(cmd)
+    args = parse_by(stock.get_parser(), sys.argv[1:] if cmd is None else cmd, "decoding", HELP)
     config = args.asr_train_config or Path(args.asr_model_file or "").parent / "config.yaml"
     if args.model_tag or not is_recurrent(_read(config).get("encoder_conf", {})):
         stock.main(cmd)

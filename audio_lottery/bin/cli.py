@@ -3,11 +3,13 @@
 import argparse
 import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import no_space
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,7 +45,7 @@ def print_json(value: object) -> None:
 
 
 def guarded(function: Callable[[], int | None], prog: str) -> int:
-    """Call ``function``; turn bad input and a full disk into one line and status 1."""
+    """Call ``function``; turn bad input, a file that cannot be opened and a full disk into one line and status 1."""
     try:
         return function() or 0
     except LotteryError as error:
@@ -53,12 +55,15 @@ def guarded(function: Callable[[], int | None], prog: str) -> int:
     except KeyboardInterrupt:
         print(f"{prog}: interrupted; start it again to continue", file=sys.stderr)
         return 130
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+    except Exception as error:
+        where = getattr(error, "filename", None)
+        if no_space(error):
+            reason = f"{os.strerror(errno.ENOSPC)}: free some, then start again"
+        elif isinstance(error, OSError) and where:
+            reason = f"{error.strerror}: check the path and its permissions"
+        else:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"{prog}: error: {where}{error.strerror}: free space or choose a writable folder, "
-              "then start again", file=sys.stderr)
+        print(f"{prog}: error: {f'{where}: ' if where else ''}{reason}", file=sys.stderr)
     return 1
 
 

@@ -6,6 +6,7 @@ Finished rounds are skipped and a killed one is continued, so the same command m
 import sys
 
 from audio_lottery.bin import cli, recipe_options
+from audio_lottery.data.options import integer
 
 
 def add_arguments(parser) -> None:
@@ -13,10 +14,10 @@ def add_arguments(parser) -> None:
     parser.add_argument("exp", help="folder of the search, made if it is not there")
     recipe_options.add(parser)
     parser.add_argument("--stats", required=True, help="folder written by audio-lottery stats")
-    parser.add_argument("--ngpu", type=int, default=0, help="GPUs; 0 trains on the CPU")
+    parser.add_argument("--ngpu", type=integer(0), default=0, help="GPUs; 0 trains on the CPU")
     parser.add_argument("--lottery_conf", default=None, help="lottery configuration (YAML)")
     parser.add_argument("--lottery_args", default="", help="overrides, like '--rate 0.2 --rounds 10'")
-    parser.add_argument("--last_round", type=int, default=None, help="stop after this round; 0: dense only")
+    parser.add_argument("--last_round", type=integer(0), default=None, help="stop after this round; 0: dense only")
     parser.add_argument("--separate_rounds", type=cli.str2bool, default=False, help="a process for each round")
     cli.add_json(parser)
 

@@ -29,7 +29,7 @@ def run(args) -> None:
     from pathlib import Path
 
     from audio_lottery import config
-    from audio_lottery.espnet.models import averaged_model_file, load_state, stock_model
+    from audio_lottery.espnet.models import averaged_model_file, stock_model, weights_of
     from audio_lottery.espnet.versions import require
     from audio_lottery.mask import Mask
     from audio_lottery.pruning import prune
@@ -40,8 +40,7 @@ def run(args) -> None:
     folder = Path(args.folder)
     model = stock_model(folder, args.task)
     path = folder / args.model_file if args.model_file else averaged_model_file(folder)
-    state = load_state(path)
-    weights = {name: state[name] for name, _ in model.named_parameters()}
+    weights = weights_of(model, path)
     names = find_scope(model, config.load(args.lottery_conf).scope)
     before = Mask.load(args.mask) if args.mask else Mask.ones(weights, names)
     mask = prune(weights, before, args.rate, args.criterion, args.allocation, args.seed)

@@ -3,6 +3,8 @@
 import argparse
 import shlex
 
+from audio_lottery.errors import LotteryError
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add them; names follow ESPnet's recipes."""
@@ -20,5 +22,9 @@ def read(args: argparse.Namespace, stats: str):
     """The :class:`audio_lottery.espnet.command.Recipe` of parsed options."""
     from audio_lottery.espnet.command import Recipe
 
+    try:
+        words = shlex.split(args.asr_args)
+    except ValueError as error:
+        raise LotteryError(f"--asr_args {args.asr_args}: {error}: mend its quotes") from None
     return Recipe(args.task, args.asr_config, args.train, args.valid, stats, args.token_type, args.token_list,
-                  args.bpemodel, getattr(args, "ngpu", 0), tuple(shlex.split(args.asr_args)))
+                  args.bpemodel, getattr(args, "ngpu", 0), tuple(words))

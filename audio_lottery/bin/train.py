@@ -2,7 +2,7 @@
 
 All options but --task go to ESPnet (python3 -m espnet2.bin.asr_train --help lists them). A ticket is
 trained with --ticket_mask MASK --ticket_init theta0.safetensors, its initial weights are kept with
---ticket_theta0 FILE.
+--ticket_theta0 FILE. ESPnet's log goes to train.log in its --output_dir.
 """
 
 import sys
@@ -20,11 +20,17 @@ def add_arguments(parser) -> None:
 
 def run(args) -> None:
     """Hand over to the ticket-aware task."""
+    from pathlib import Path
+
+    from audio_lottery.espnet.command import parse
+    from audio_lottery.espnet.logs import logged_to
     from audio_lottery.espnet.tasks import get_task
     from audio_lottery.espnet.versions import require
 
     require()
-    get_task(args.task).main(cmd=args.rest)
+    options = parse(args.task, args.rest, "python3 -m espnet2.bin.asr_train --help lists them")
+    with logged_to(Path(options.output_dir) / "train.log"):
+        get_task(args.task).main(cmd=args.rest)
 
 
 if __name__ == "__main__":

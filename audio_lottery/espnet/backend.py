@@ -14,6 +14,7 @@ from audio_lottery.espnet.command import Recipe, parse
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.tasks import get_task
+from audio_lottery.espnet.trainer import refuse_unsupported
 from audio_lottery.espnet.versions import git_hash, versions
 from audio_lottery.fileio import read_json
 from audio_lottery.metrics.macs import count_asr
@@ -43,7 +44,9 @@ class EspnetBackend:
     @cached_property
     def args(self):
         """The parsed ESPnet options, without those of a round."""
-        return parse(self.recipe.task, self.recipe.training("unused"))
+        args = parse(self.recipe.task, self.recipe.training("unused"))
+        refuse_unsupported(args, f"{self.recipe.asr_config}: ")
+        return args
 
     @cached_property
     def model(self) -> torch.nn.Module:
@@ -52,7 +55,9 @@ class EspnetBackend:
             with quiet():
                 return get_task(self.recipe.task).build_model(self.args)
         except (TypeError, ValueError, AssertionError) as error:
-            raise LotteryError(f"{self.recipe.asr_config}: ESPnet cannot build this model ({error}): mend it") from None
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            config = self.recipe.asr_config
+            raise LotteryError(f"{config}: ESPnet cannot build this model ({reason}): mend it") from None
 
     def settings(self) -> dict[str, Any]:
         """The ESPnet options, without those that change nothing in the result."""
@@ -76,7 +81,7 @@ class EspnetBackend:
         with open(log, "a", encoding="utf-8") as stream:
             words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
             if subprocess.run(words, stderr=stream).returncode:
-                raise LotteryError(f"{log}: the training of this round failed: see the end of that file")
+                raise LotteryError(_last_error(log) or f"{log}: the training of this round failed: see its end")
 
     def weights(self, round_folder: Path, source: str) -> dict[str, torch.Tensor]:
         """Parameters at a round's end: the last epoch's, or the average of the n best on dev."""
@@ -89,17 +94,23 @@ class EspnetBackend:
         steps = read_json(round_folder / "steps.json")
         epoch = max(map(int, steps))
         self.model.load_state_dict(load_state(averaged_model_file(round_folder)))
-        macs = count_asr(self.model, MACS_SECONDS, self._rate())
+        macs = count_asr(self.model, MACS_SECONDS, self._rate()).to_dict()
         return {
             "seed": self.args.seed, "epochs": epoch, "steps": steps[str(epoch)],
             "valid": _valid_scores(round_folder),
-            "macs": {"seconds": MACS_SECONDS, "dense": macs.dense, "sparse": macs.sparse},
+            "macs": macs,
             "versions": versions(), "git": git_hash(),
         }
 
     def _rate(self) -> int:
         rate = (self.args.frontend_conf or {}).get("fs", 16000)
         return int(str(rate).replace("k", "000"))
+
+
+def _last_error(log: Path) -> str | None:
+    """What a round's own process said when it ended, if that is the last line of its log."""
+    said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    return next((line.partition(": error: ")[2] for line in said if line.startswith("audio-lottery ")), None)
 
 
 def _valid_scores(round_folder: Path) -> dict[str, float]:

@@ -39,11 +39,12 @@ def protect(folder: Path) -> None:
         fsync(folder)
 
 
-def recover(folder: Path, criteria: Sequence[Sequence[str]]) -> int:
+def recover(folder: Path, criteria: Sequence[Sequence[str]], keep: int = 1) -> int:
     """Make a round's folder consistent with its last whole checkpoint; return that epoch (0: start afresh).
 
     Says so when a checkpoint is damaged. Model files of later epochs, half-written ones and links are
-    made anew from the checkpoint; ``criteria`` is ESPnet's ``best_model_criterion``.
+    made anew from the checkpoint; ``criteria`` is ESPnet's ``best_model_criterion``, ``keep`` its ``keep_nbest_models``:
+    the models of other epochs are removed, as ESPnet does at an epoch's end.
     """
     current, previous = folder / CURRENT, folder / PREVIOUS
     if current.exists() and not is_whole(current):
@@ -58,7 +59,7 @@ def recover(folder: Path, criteria: Sequence[Sequence[str]]) -> int:
     reporter = Reporter()
     reporter.load_state_dict(states["reporter"])
     epoch = reporter.get_epoch()
-    for path in folder.glob("*epoch.pth"):
+    for path in folder.glob("[0-9]*epoch.pth"):
         if int(path.name.removesuffix("epoch.pth")) > epoch:
             path.unlink()
     newest = folder / f"{epoch}epoch.pth"
@@ -66,14 +67,20 @@ def recover(folder: Path, criteria: Sequence[Sequence[str]]) -> int:
         with atomic_path(newest) as temporary:
             torch.save(states["model"], temporary)
     _link(folder / "latest.pth", newest.name)
+    kept = {epoch}
     for phase, key, mode in criteria:
         if reporter.has(phase, key):
-            best = folder / f"{reporter.get_best_epoch(phase, key, mode)}epoch.pth"
-            if not best.exists() or not is_whole(best):
-                log.warning("%s is damaged or gone: this round is trained again from its start", best)
-                _clear(folder)
-                return 0
-            _link(folder / f"{phase}.{key}.best.pth", best.name)
+            best = reporter.sort_epochs(phase, key, mode)[:keep]
+            kept.update(best)
+            _link(folder / f"{phase}.{key}.best.pth", f"{best[0]}epoch.pth")
+    for path in folder.glob("[0-9]*epoch.pth"):
+        if int(path.name.removesuffix("epoch.pth")) not in kept:
+            path.unlink()
+    for path in (folder / f"{number}epoch.pth" for number in sorted(kept)):
+        if not path.exists() or not is_whole(path):
+            log.warning("%s is damaged or gone: this round is trained again from its start", path)
+            _clear(folder)
+            return 0
     return epoch
 
 

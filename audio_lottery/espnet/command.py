@@ -2,10 +2,13 @@
 
 import contextlib
 import io
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+
+import yaml
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.tasks import get_task
@@ -65,16 +68,31 @@ def data_kind(folder: str | Path) -> str:
     return "sound" if not path.exists() or path.read_text().strip() == "raw" else "kaldi_ark"
 
 
-def parse(task: str, command: Sequence[str]) -> Namespace:
-    """Parse an ESPnet command; its complaint about an option becomes one line."""
+def parse(task: str, command: Sequence[str], remedy: str = "mend --asr_config or --asr_args") -> Namespace:
+    """Parse an ESPnet training command; its complaint about an option becomes one line."""
+    chosen = get_task(task)
+    return parse_by(chosen.get_parser(), command, "training", remedy, chosen.check_required_command_args)
+
+
+def parse_by(parser: ArgumentParser, command: Sequence[str], what: str, remedy: str,
+             check: Callable[[Namespace], None] = lambda args: None) -> Namespace:
+    """Parse a command by a parser of ESPnet's, then ``check`` it; what is refused is a :class:`LotteryError`."""
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
-            return get_task(task).get_parser().parse_args(list(command))
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            args = parser.parse_args(list(command))
+            check(args)
+            return args
     except SystemExit:
         lines = said.getvalue().strip().splitlines() or ["unknown reason"]
         reason = lines[-1].split("error: ", 1)[-1]
-        raise LotteryError(f"ESPnet refused the training options: {reason}: "
-                           "mend --asr_config or --asr_args") from None
+        raise LotteryError(f"ESPnet refused the {what} options: {reason}: {remedy}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise LotteryError(f"{mark.name}:{mark.line + 1}: not valid YAML ({error.problem}): mend it") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        config = next((word for option, word in pairwise(command) if option == "--config"), "the configuration")
+        reason = " ".join(str(error).split())
+        raise LotteryError(f"{config}: not a YAML file in UTF-8 ({reason}): mend it") from None
     except OSError as error:
-        raise LotteryError(f"{error.filename}: {error.strerror}: give another --asr_config") from None
+        raise LotteryError(f"{error.filename}: {error.strerror}: {remedy}") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import data_kind
+from audio_lottery.espnet.command import data_kind, parse_by
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -92,12 +92,9 @@ def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
                f"{decoding.data}/wav.scp,speech,{data_kind(decoding.data)}"]
     with quiet():
         stock = importlib.import_module(COMMANDS[decoding.task])
+    parse_by(stock.get_parser(), command, "decoding", f"mend {decoding.config}")
     with logged_to(output.parent / f"{output.name}.log"):
-        try:
-            stock.main(cmd=command)
-        except SystemExit:
-            raise LotteryError(f"{decoding.config}: ESPnet refused the decoding options: see "
-                               f"{output.parent}/{output.name}.log") from None
+        stock.main(cmd=command)
         logging.info("Decoded %s", key_file)
 
 

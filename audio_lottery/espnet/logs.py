@@ -1,6 +1,7 @@
 """One log file a training run, though many runs share a process."""
 
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -8,7 +9,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import no_space
+
 FORMAT = f"[{os.uname()[1].split('.')[0]}] %(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
+
+
+class _Handler(logging.StreamHandler):
+    """Writes to a log, and keeps silent when that is not possible: the disk may be full."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 @contextlib.contextmanager
@@ -29,13 +40,29 @@ def logged_to(path: Path) -> Iterator[None]:
 
     ESPnet calls ``logging.basicConfig``, which does nothing where the root logger has handlers: so
     each run of one process still gets its own log. Warnings are shown on the terminal too.
+    An exception is logged whole, and becomes a one-line :class:`LotteryError` that names the log.
     """
+    try:
+        with _logged_to(path):
+            yield
+    except LotteryError:
+        raise
+    except Exception as error:
+        if no_space(error):
+            raise LotteryError(f"{path.parent}: {os.strerror(errno.ENOSPC)}: free some, then start again to "
+                               "continue") from None
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise LotteryError(f"{path}: ESPnet stopped ({reason}): see the end of that file") from None
+
+
+@contextlib.contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     with open(path, "a", encoding="utf-8", buffering=1) as stream:
-        handler = logging.StreamHandler(stream)
-        shown = logging.StreamHandler(sys.__stderr__)
+        handler = _Handler(stream)
+        shown = _Handler(sys.__stderr__)
         shown.addFilter(lambda record: record.name == "audio_lottery")
         for one in (handler, shown):
             one.setFormatter(logging.Formatter(FORMAT))
@@ -46,7 +73,7 @@ def logged_to(path: Path) -> Iterator[None]:
             with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
                 yield
         except Exception:
-            logging.exception("Training stopped")
+            logging.exception("Stopped")
             raise
         finally:
             root.handlers = before

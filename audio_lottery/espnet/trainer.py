@@ -68,13 +68,14 @@ class TicketTrainerMixin:
     @classmethod
     def run(cls, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs) -> None:
         ticket, folder = trainer_options.ticket, Path(trainer_options.output_dir)
-        _refuse_unsupported(trainer_options)
+        if ticket.mask:
+            refuse_unsupported(trainer_options)
         main = not distributed_option.distributed or distributed_option.dist_rank == 0
         mask = Mask.load(ticket.mask) if ticket.mask else None
         if mask is not None:
             mask.validate(model)
         if main and trainer_options.resume:
-            checkpoints.recover(folder, trainer_options.best_model_criterion)
+            checkpoints.recover(folder, trainer_options.best_model_criterion, _kept_models(trainer_options))
         _barrier(distributed_option)
         if not (trainer_options.resume and (folder / checkpoints.CURRENT).exists()):
             _start(model, mask, ticket, main)
@@ -131,13 +132,18 @@ class TicketTrainerMixin:
         options.run.progress.validated(reporter)
 
 
-def _refuse_unsupported(options) -> None:
-    if not options.ticket.mask:
-        return
+def _kept_models(options) -> int:
+    """ESPnet's keep_nbest_models, a number or several, as the largest."""
+    kept = options.keep_nbest_models
+    return kept if isinstance(kept, int) else max(kept, default=1)
+
+
+def refuse_unsupported(options, where: str = "") -> None:
+    """Raise :class:`LotteryError` for ESPnet options that a masked training cannot be run with."""
     if options.grad_noise:
-        raise LotteryError("grad_noise: true: the noise would bring pruned weights back: set it to false")
+        raise LotteryError(f"{where}grad_noise: true: the noise would bring pruned weights back: set it to false")
     if options.sharded_ddp:
-        raise LotteryError("sharded_ddp: true: masks need the whole tensors on each rank: set it to false")
+        raise LotteryError(f"{where}sharded_ddp: true: masks need the whole tensors on each rank: set it to false")
 
 
 def _barrier(distributed_option) -> None:
