@@ -40,7 +40,6 @@ class Layout:
     def read(cls, kind: str, conf: dict) -> "Layout":
         """From ``encoder`` and ``encoder_conf``; what the engine has not is a :class:`LotteryError`."""
         conformer = kind == "conformer"
-        _refuse(kind not in ("conformer", "transformer"), f"encoder: {kind}")
         for option, allowed in (
             ("input_layer", (*SUBSAMPLINGS, "linear")),
             ("positionwise_layer_type", ("linear",)),
@@ -101,7 +100,7 @@ class EncoderBuilder:
         self.q, self.k, self.v = (program.buffer(size) for _ in range(3))
         self.hidden: dict[int, int] = {}
 
-    def build(self, source: int) -> int:
+    def build(self, source: int, features: int) -> int:
         """From buffer ``source`` [features, frames] to the buffer of the encoder's output."""
         self._embed(source)
         for block in range(self.layout.blocks):

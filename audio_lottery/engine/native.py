@@ -10,6 +10,8 @@ from audio_lottery.engine import LIBRARY
 from audio_lottery.errors import LotteryError
 
 KINDS = {"auto": 0, "dense": 1, "sparse": 2, "int8": 3, "4x1": 4, "8x1": 4, "16x1": 4}
+KINDS |= {"vector sparse": 5, "vector block": 6, "vector": 7}  # for one frame at a time; vector: the cheaper one
+FORMS = {1: "dense", 2: "sparse", 3: "int8", 5: "vector sparse", 6: "vector block"}
 P, I32, I64, F32 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 SIGNATURES = {
     "al_isa": (ctypes.c_char_p, []),
@@ -20,6 +22,7 @@ SIGNATURES = {
     "al_matrix_kind": (I32, [P]),
     "al_matrix_height": (I32, [P]),
     "al_matrix_work": (I64, [P]),
+    "al_matvec": (None, [P, P, P]),
     "al_linear": (None, [P, P, P, I64, I32]),
     "al_program": (P, [I32]),
     "al_program_free": (None, [P]),
@@ -34,6 +37,9 @@ SIGNATURES = {
     "al_op_depthwise": (None, [P, I32, I32, P, P, I32]),
     "al_op_attention": (None, [P, I32, I32, I32, I32, I32, P, P, P]),
     "al_op_conv": (None, [P, I32, I32, P, P, I32]),
+    "al_op_recurrent": (None, [P, I32, I32, I32, I32, P, I32]),
+    "al_op_max_pool": (None, [P, I32, I32, I32, I32]),
+    "al_op_subsample": (None, [P, I32, I32, I32]),
     "al_run": (I32, [P, I32, P, I32]),
     "al_frames": (I32, [P, I32]),
     "al_read": (None, [P, I32, P]),
@@ -94,7 +100,8 @@ def channels_first(x: np.ndarray) -> np.ndarray:
 class Matrix:
     """Weights [rows, cols], packed for one kernel.
 
-    kind: ``auto`` (the cheapest), ``dense``, ``sparse``, ``4x1``, ``8x1``, ``16x1`` or ``int8``
+    kind: ``auto`` (the cheapest), ``dense``, ``sparse``, ``4x1``, ``8x1``, ``16x1`` or ``int8``; for one frame at a
+    time ``vector`` (the cheaper one), ``vector sparse`` or ``vector block``
     codes: instead of rounding ``weights`` for int8, these (int8 [rows, cols], float32 scale [rows])
     """
 
@@ -104,8 +111,8 @@ class Matrix:
         isa()
         bias = None if bias is None else np.ascontiguousarray(bias, np.float32)
         bias_at = None if bias is None else bias.ctypes.data
-        if kind != "sparse" and kind != "dense" and self.cols > 65536:
-            kind = "auto"
+        if self.cols > 65536 and kind not in ("dense", "sparse"):
+            kind = "auto"  # the other forms count columns in 16 bits
         if codes is not None:
             data, scale = np.ascontiguousarray(codes[0], np.int8), np.ascontiguousarray(codes[1], np.float32)
             self.handle = self._lib.al_matrix_int8(data.ctypes.data, scale.ctypes.data, self.rows, self.cols, bias_at)
@@ -122,7 +129,7 @@ class Matrix:
     def kind(self) -> str:
         """The form it is packed in."""
         height = self._lib.al_matrix_height(self.handle)
-        return f"{height}x1" if height else {1: "dense", 2: "sparse", 3: "int8"}[self._lib.al_matrix_kind(self.handle)]
+        return f"{height}x1" if height else FORMS[self._lib.al_matrix_kind(self.handle)]
 
     @property
     def work(self) -> int:
@@ -135,6 +142,12 @@ class Matrix:
         source, out = channels_first(x), aligned((self.rows, pad(frames)))
         self.run(source, out, frames)
         return out[:, :frames]
+
+    def vector(self, x: np.ndarray) -> np.ndarray:
+        """One frame: [cols] -> [rows]. For the vector kinds only."""
+        source, out = np.ascontiguousarray(x, np.float32), aligned((self.rows + 16,))
+        self._lib.al_matvec(self.handle, source.ctypes.data, out.ctypes.data)
+        return out[: self.rows]
 
     def run(self, source: np.ndarray, out: np.ndarray, frames: int) -> None:
         """The same without copies; both arrays as :func:`channels_first` makes them."""

@@ -3,6 +3,8 @@
 An operation reads buffer ``src`` and writes ``dst``; buffers are numbers that :meth:`Program.buffer` gives.
 """
 
+import ctypes
+
 import numpy as np
 
 from audio_lottery.engine import native
@@ -109,6 +111,34 @@ class Program:
         self._matrices.append(matrix)
         self._lib.al_op_conv(self._handle, src, out, matrix.handle, shape.ctypes.data, ACTIVATIONS.get(activation, 0))
         return out
+
+    def recurrent(self, src: int, dst: int, size: int, cells: list, gru: bool = False) -> None:
+        """An LSTM or GRU layer, gates in torch's order.
+
+        cells: for each of one or two directions (forward, backward) its input matrix and its state matrix, the
+        latter packed as ``vector``; dst has ``size`` channels for each
+        """
+        gates = (3 if gru else 4) * size
+        for given, state in cells:
+            self._check(given.rows == state.rows == gates and given.cols == self._channels[src] and state.cols == size)
+            self._check(state.kind.startswith("vector") and not given.kind.startswith("vector"))
+            self._matrices += [given, state]
+        self._check(self._channels[dst] == size * len(cells) and src != dst)
+        handles = [matrix.handle for cell in cells for matrix in cell]
+        array = (ctypes.c_void_p * len(handles))(*handles)
+        self._lib.al_op_recurrent(self._handle, src, dst, gru, size, array, len(cells))
+
+    def max_pool(self, src: int, channels: int) -> int:
+        """2 x 2 maxima over frequency and time of rows [freq][channel], ends included; returns the new buffer."""
+        freqs = self._channels[src] // channels
+        out = self.buffer((freqs + 1) // 2 * channels)
+        self._lib.al_op_max_pool(self._handle, src, out, channels, freqs)
+        return out
+
+    def subsample(self, src: int, dst: int, step: int) -> None:
+        """Every ``step``-th frame, from the first."""
+        self._check(self._channels[src] == self._channels[dst] and src != dst)
+        self._lib.al_op_subsample(self._handle, src, dst, step)
 
     def run(self, source: int, x: np.ndarray) -> None:
         """Fill buffer ``source`` with x [channels, frames] and run everything."""

@@ -5,13 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audio_lottery.engine import backend, ctc
-from audio_lottery.engine.attention_encoder import EncoderBuilder, Layout
+from audio_lottery.engine import attention_encoder, backend, ctc, recurrent_encoder
 from audio_lottery.engine.frontend import LogMel, normaliser
 from audio_lottery.engine.weights import Weights
 from audio_lottery.errors import LotteryError
 from audio_lottery.export import ticket_file
 from audio_lottery.export.ticket_file import TicketFile
+
+
+ENCODERS = {
+    "conformer": attention_encoder,
+    "transformer": attention_encoder,
+    "rnn": recurrent_encoder,
+    "vgg_rnn": recurrent_encoder,
+}
 
 
 class Word(NamedTuple):
@@ -48,12 +55,16 @@ class Recogniser:
                 )
             self.frontend = LogMel(config.get("frontend_conf") or {}, self.weights)
             features = self.frontend.size
-        self.layout = Layout.read(config.get("encoder"), config.get("encoder_conf") or {})
+        kind = config.get("encoder", "rnn")
+        if kind not in ENCODERS:
+            raise LotteryError(f"encoder: {kind}: the engine cannot run it: export the model as ONNX instead")
+        self.layout = ENCODERS[kind].Layout.read(kind, config.get("encoder_conf") or {})
         if "ctc.ctc_lo.weight" not in self.weights:
             raise LotteryError("ctc: this model has no CTC head, which the engine needs: export the model as ONNX")
         self.program = backend.new_program(threads)
         self._source = self.program.buffer(features)
-        self._encoded = EncoderBuilder(self.program, self.weights, self.layout).build(self._source)
+        builder = ENCODERS[kind].EncoderBuilder(self.program, self.weights, self.layout)
+        self._encoded = builder.build(self._source, features)
         head = self.weights.matrix("ctc.ctc_lo")
         if head.rows != len(self.tokens):
             raise LotteryError(f"tokens: {len(self.tokens)} of them, the CTC head has {head.rows}: a damaged ticket")

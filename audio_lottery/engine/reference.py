@@ -34,9 +34,25 @@ class Matrix:
         self.bias = np.zeros(self.rows, np.float32) if bias is None else np.asarray(bias, np.float32)
         self.kind = "numpy"
 
+    def vector(self, x: np.ndarray) -> np.ndarray:
+        """One frame: [cols] -> [rows]."""
+        return self.weights @ x + self.bias
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """[cols, frames] -> [rows, frames]."""
         return self.weights @ x + self.bias[:, None]
+
+
+def _lstm_step(given: np.ndarray, back: np.ndarray, hidden: np.ndarray, cell: np.ndarray):
+    i, f, g, o = np.split(given + back, 4)
+    cell = _sigmoid(f) * cell + _sigmoid(i) * np.tanh(g)
+    return _sigmoid(o) * np.tanh(cell), cell
+
+
+def _gru_step(given: np.ndarray, back: np.ndarray, hidden: np.ndarray, cell: np.ndarray):
+    (r, z, n), (rb, zb, nb) = np.split(given, 3), np.split(back, 3)
+    fresh = np.tanh(n + _sigmoid(r + rb) * nb)
+    return fresh + _sigmoid(z + zb) * (hidden - fresh), cell
 
 
 class Program:
@@ -88,7 +104,7 @@ class Program:
 
         def filtered(x: np.ndarray) -> np.ndarray:
             windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (half, half))), weight.shape[1], 1)
-            return np.einsum("cfk,ck->cf", windows, weight, dtype=np.float32) + bias[:, None]
+            return np.einsum("cfk,ck->cf", windows, weight) + bias[:, None]
 
         self._map(dst, filtered, src)
 
@@ -126,6 +142,36 @@ class Program:
 
         self._map(out, convolve, src)
         return out
+
+    def recurrent(self, src: int, dst: int, size: int, cells: list, gru: bool = False) -> None:
+        step = _gru_step if gru else _lstm_step
+
+        def layer(x: np.ndarray) -> np.ndarray:
+            out = np.zeros((len(cells), x.shape[1], size), np.float32)
+            for direction, (given, state) in enumerate(cells):
+                gates, hidden, cell = given(x).T, np.zeros(size, np.float32), np.zeros(size, np.float32)
+                for t in range(x.shape[1]) if direction == 0 else range(x.shape[1] - 1, -1, -1):
+                    hidden, cell = step(gates[t], state.vector(hidden), hidden, cell)
+                    out[direction, t] = hidden
+            return out.transpose(0, 2, 1).reshape(-1, x.shape[1])
+
+        self._map(dst, layer, src)
+
+    def max_pool(self, src: int, channels: int) -> int:
+        freqs = self._channels[src] // channels
+        out = self.buffer((freqs + 1) // 2 * channels)
+
+        def pool(x: np.ndarray) -> np.ndarray:
+            x = x.reshape(freqs, channels, -1)
+            x = np.pad(x, ((0, freqs % 2), (0, 0), (0, x.shape[2] % 2)), constant_values=-np.inf)
+            x = np.maximum(x[::2], x[1::2])
+            return np.maximum(x[..., ::2], x[..., 1::2]).reshape(self._channels[out], -1)
+
+        self._map(out, pool, src)
+        return out
+
+    def subsample(self, src: int, dst: int, step: int) -> None:
+        self._map(dst, lambda x: x[:, ::step][:, : (x.shape[1] + 1) // step], src)
 
     def run(self, source: int, x: np.ndarray) -> None:
         self._data[source] = np.asarray(x, np.float32)

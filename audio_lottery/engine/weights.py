@@ -37,18 +37,29 @@ class Weights:
         self.used.add(name)
         return np.asarray(tensor.data, np.float32)
 
-    def matrix(
-        self, prefix: str, arrange=None, scale: float = 1.0
-    ) -> "backend.reference.Matrix | backend.native.Matrix":
-        """``prefix``.weight and, where there is one, ``prefix``.bias, both times ``scale``.
+    def recurrent(self, prefix: str, suffix: str, gru: bool, arrange=None):
+        """Input and state matrix of one direction of a torch LSTM or GRU layer, e.g. suffix ``l0_reverse``."""
+        names = [f"{prefix}.weight_{kind}_{suffix}" for kind in ("ih", "hh")]
+        given_bias, state_bias = (self.array(f"{prefix}.bias_{kind}_{suffix}") for kind in ("ih", "hh"))
+        if not gru:  # the LSTM's biases only ever appear as a sum
+            given_bias, state_bias = given_bias + state_bias, np.zeros_like(state_bias)
+        given = self._pack(names[0], arrange, given_bias)
+        state = backend.matrix(self.array(names[1]), state_bias, "vector")
+        self.forms[names[1]] = state.kind
+        return given, state
+
+    def matrix(self, prefix: str, arrange=None, scale: float = 1.0):
+        """``prefix``.weight and, where there is one, ``prefix``.bias, both times ``scale``; packed.
 
         arrange: turns the tensor (its int8 codes too) into [rows, columns]; None: all but the first dimension
         are columns.
         """
-        name = f"{prefix}.weight"
+        bias = self.array(f"{prefix}.bias") * np.float32(scale) if f"{prefix}.bias" in self else None
+        return self._pack(f"{prefix}.weight", arrange, bias, scale)
+
+    def _pack(self, name: str, arrange, bias: np.ndarray | None, scale: float = 1.0):
         arrange = arrange or (lambda w: w.reshape(w.shape[0], -1))
         weights = arrange(self.array(name)) * np.float32(scale)
-        bias = self.array(f"{prefix}.bias") * np.float32(scale) if f"{prefix}.bias" in self else None
         codes = self._ticket.codes.get(name)
         if not self._int8 or weights.shape[1] < 16:  # a few inputs cannot pay for rounding the activations
             matrix = backend.matrix(weights, bias, self._kind)

@@ -27,6 +27,12 @@ CASES = {
     "conformer, norm after, conv2d2": (
         "conformer", {**CONFORMER, "normalize_before": False, "input_layer": "conv2d2"}),
     "transformer": ("transformer", TRANSFORMER),
+    "vgg, projected BLSTM": ("vgg_rnn", {"hidden_size": 40, "output_size": 24, "num_layers": 2}),
+    "vgg, plain GRU": ("vgg_rnn", {"hidden_size": 33, "output_size": 24, "num_layers": 2, "rnn_type": "gru",
+                                   "use_projection": False, "bidirectional": False}),
+    "projected BGRU, frames left out": ("rnn", {"hidden_size": 20, "output_size": 24, "num_layers": 3,
+                                                "rnn_type": "gru", "subsample": [2, 1, 2]}),
+    "plain BLSTM": ("rnn", {"hidden_size": 50, "output_size": 24, "num_layers": 2, "use_projection": False}),
     "transformer, linear": ("transformer", {**TRANSFORMER, "input_layer": "linear"}),
     "transformer, conv2d8": ("transformer", {**TRANSFORMER, "input_layer": "conv2d8"}),
 }  # fmt: skip

@@ -93,6 +93,17 @@ def test_auto_takes_the_cheapest(isa, density, unit, form):
     assert matrix.work >= 256 * 256 * density * 0.95
 
 
+@pytest.mark.parametrize("kind", ["vector", "vector sparse", "vector block"])
+def test_one_frame(isa, kind):
+    rng = np.random.default_rng(6)
+    for rows, cols in SHAPES:
+        for density, unit in ((0.0, 1), (0.1, 1), (0.5, 16), (1.0, 1)):
+            w, bias = weights(rng, rows, cols, density, unit), rng.normal(size=rows).astype(np.float32)
+            x = rng.normal(size=cols).astype(np.float32)
+            matrix = native.Matrix(w, bias, kind)
+            assert matrix.kind.startswith(kind) and close(matrix.vector(x), w.astype(np.float64) @ x + bias, cols)
+
+
 def test_an_unknown_instruction_set(engine, monkeypatch):
     monkeypatch.setenv("AUDIO_LOTTERY_ISA", "mmx")
     with pytest.raises(LotteryError, match="AUDIO_LOTTERY_ISA"):

@@ -151,6 +151,46 @@ def test_conv(backend, kernel, stride, pad):
     check(build, 36, reference, frames=[5, 6, 7, 64, 100, 333, 40, 5])
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("size", [5, 16, 37])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_recurrent(backend, kind, size, bidirectional):
+    torch.manual_seed(0)
+    net = (torch.nn.LSTM if kind == "lstm" else torch.nn.GRU)(11, size, bidirectional=bidirectional)
+    for weights in net.parameters():
+        weights.data *= torch.rand_like(weights) < 0.4
+
+    def build(program, source):
+        cells = []
+        for suffix in ["l0", "l0_reverse"][: 1 + bidirectional]:
+            given, state, b, c = (getattr(net, f"{name}_{suffix}").detach().numpy()
+                                  for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))  # fmt: skip
+            cells.append((matrix(given, b), matrix(state, c, "vector")))
+        out = program.buffer(size * len(cells))
+        program.recurrent(source, out, size, cells, kind == "gru")
+        return out
+
+    check(build, 11, lambda x: net(x.T[:, None])[0][:, 0].T.detach(), frames=[1, 2, 17, 64, 9])
+
+
+def test_max_pool_and_subsample(backend):
+    def build(program, source):
+        return program.max_pool(source, 3)
+
+    def reference(x):
+        y = F.max_pool2d(x.reshape(5, 3, -1).transpose(0, 1)[None], 2, 2, ceil_mode=True)[0]
+        return y.transpose(0, 1).reshape(9, -1)
+
+    check(build, 15, reference, frames=[1, 2, 3, 64, 65])
+
+    def every_second(program, source):
+        out = program.buffer(15)
+        program.subsample(source, out, 2)
+        return out
+
+    check(every_second, 15, lambda x: x[:, ::2], frames=[1, 2, 3, 64])
+
+
 def test_what_does_not_fit(engine):
     program = program_module.Program()
     a, b = program.buffer(3), program.buffer(4)

@@ -9,10 +9,15 @@ enum MatrixKind : int32_t {
     SPARSE = 2,  // single weights: groups of GROUP rows of like length, in blocks of at most K_BLOCK columns
     INT8 = 3,    // four inputs of one row together, 8-bit weights, one scale a row
     BLOCK = 4,   // `height` consecutive rows share a column
+    // for one frame at a time: LANES rows in lanes; single weights, or LANES x 1 blocks (dense: every column)
+    VECTOR_SPARSE = 5,
+    VECTOR_BLOCK = 6,
+    VECTOR = 7,  // pack.cpp chooses one of these two
 };
 
 constexpr int PANEL = 6;
 constexpr int GROUP = 4;
+constexpr int LANES = 16;
 constexpr int K_BLOCK = 128;  // columns of a block: its activations (x 64 frames) fit in L1
 constexpr int K_WHOLE = 256;  // up to here one block is better
 
@@ -29,7 +34,8 @@ struct Matrix {
     const int64_t* offset;
     const int32_t* row;     // [groups][GROUP]
     const uint8_t* col;     // [entries][GROUP]
-    // BLOCK: entry j holds column wide[j] and value[j * height ...]. INT8: inputs 4 * wide[j] ... + 3
+    // BLOCK: entry j holds column wide[j] and value[j * height ...]; VECTOR_BLOCK the same with height LANES;
+    // VECTOR_SPARSE: entry j holds LANES columns and LANES values. Both have `row` [groups][LANES]. INT8: inputs 4 * wide[j] ... + 3
     const uint16_t* wide;
     const int32_t* packed;  // INT8 [entries]: four int8
     const float* scale;     // INT8 [rows]

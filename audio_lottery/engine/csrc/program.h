@@ -62,6 +62,10 @@ std::unique_ptr<Op> make_positions(int buffer);
 std::unique_ptr<Op> make_depthwise(int src, int dst, int channels, const float* weight, const float* bias, int taps);
 std::unique_ptr<Op> make_attention(int q, int k, int v, int dst, int heads, const Matrix* positions, int channels,
                                    const float* bias_u, const float* bias_v);
+// matrices: for each direction the packed input weights and the packed (VECTOR) state weights
+std::unique_ptr<Op> make_recurrent(int src, int dst, bool gru, int size, const Matrix* const* matrices, int directions);
+std::unique_ptr<Op> make_max_pool(int src, int dst, int channels, int freqs);
+std::unique_ptr<Op> make_subsample(int src, int dst, int step);
 
 struct ConvShape {
     int channels, freqs;            // of the input; its rows are [freq][channel]

@@ -37,6 +37,16 @@ AL_API void al_op_attention(Program* p, int q, int k, int v, int dst, int heads,
                             const float* bias_u, const float* bias_v) {
     p->ops.push_back(make_attention(q, k, v, dst, heads, positions, p->buffers[dst].channels, bias_u, bias_v));
 }
+// matrices: input, state of the forward direction, then of the backward one
+AL_API void al_op_recurrent(Program* p, int src, int dst, int gru, int size, const PackedMatrix* const* matrices,
+                            int directions) {
+    std::vector<const Matrix*> plain(matrices, matrices + 2 * directions);
+    p->ops.push_back(make_recurrent(src, dst, gru != 0, size, plain.data(), directions));
+}
+AL_API void al_op_max_pool(Program* p, int src, int dst, int channels, int freqs) {
+    p->ops.push_back(make_max_pool(src, dst, channels, freqs));
+}
+AL_API void al_op_subsample(Program* p, int src, int dst, int step) { p->ops.push_back(make_subsample(src, dst, step)); }
 // shape: channels, freqs, kernel_f, kernel_t, stride_f, stride_t, pad_f, pad_t
 AL_API void al_op_conv(Program* p, int src, int dst, const PackedMatrix* m, const int* shape,
                        int activation) {

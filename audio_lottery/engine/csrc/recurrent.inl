@@ -1,0 +1,82 @@
+// One frame after the other: matrix x vector, and the gates of LSTM and GRU.
+
+// Sixteen floats at base[index[0..15]], as 16 / VL vectors
+INLINE V gather(const float* base, const uint16_t* index) {
+#if defined(__AVX512F__)
+    __m512i at = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)));
+    return (V)_mm512_i32gather_ps(at, base, 4);
+#elif defined(__AVX2__)
+    __m256i at = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(index)));
+    return (V)_mm256_i32gather_ps(base, at, 4);
+#else
+    V out;
+    for (int i = 0; i < VL; i++) out[i] = base[index[i]];
+    return out;
+#endif
+}
+
+// y[rows] = m x + bias, for VECTOR_SPARSE and VECTOR_BLOCK. y has room for whole groups of LANES rows.
+static void matvec(const Matrix* m, const float* x, float* y) {
+    constexpr int PARTS = LANES / VL;
+    for (int g = 0; g * LANES < m->rows; g++) {
+        const int begin = m->first[g], end = m->first[g + 1];
+        const float* w = m->value + (int64_t)begin * LANES;
+        V acc[2][PARTS] = {};  // two chains hide the latency
+        if (m->kind == VECTOR_SPARSE) {
+            const uint16_t* at = m->wide + (int64_t)begin * LANES;
+            for (int j = begin; j < end; j++, w += LANES, at += LANES)
+                for (int p = 0; p < PARTS; p++) acc[j & 1][p] += load(w + p * VL) * gather(x, at + p * VL);
+        } else {
+            for (int j = begin; j < end; j++, w += LANES) {
+                V in = splat(x[m->wide[j]]);
+                for (int p = 0; p < PARTS; p++) acc[j & 1][p] += load(w + p * VL) * in;
+            }
+        }
+        float sums[LANES];
+        for (int p = 0; p < PARTS; p++) store(sums + p * VL, acc[0][p] + acc[1][p]);
+        for (int r = 0; r < LANES; r++) {
+            const int row = m->row[g * LANES + r];
+            if (row >= 0) y[row] = sums[r] + m->bias[row];
+        }
+    }
+}
+
+// given [4 * size]: input, forget, cell, output gates from the input; back: the same from the last state
+static void lstm_step(const float* given, const float* back, float* cell, float* state, int size) {
+    for (int j = 0; j < size; j += VL) {
+        auto gate = [&](int k) { return load(given + k * size + j) + load(back + k * size + j); };
+        V c = sigmoid(gate(1)) * load(cell + j) + sigmoid(gate(0)) * vtanh(gate(2));
+        store(cell + j, c);
+        store(state + j, sigmoid(gate(3)) * vtanh(c));
+    }
+}
+
+// given, back [3 * size]: reset, update, new
+static void gru_step(const float* given, const float* back, const float* last, float* state, int size) {
+    for (int j = 0; j < size; j += VL) {
+        auto gate = [&](int k) { return sigmoid(load(given + k * size + j) + load(back + k * size + j)); };
+        V fresh = vtanh(load(given + 2 * size + j) + gate(0) * load(back + 2 * size + j));
+        V update = gate(1);
+        store(state + j, fresh + update * (load(last + j) - fresh));
+    }
+}
+
+// x [rows][ldx] -> y [cols][ldy]; both have room for whole vectors
+static void turn(const float* x, int64_t ldx, int rows, int cols, float* y, int64_t ldy) {
+    for (int r = 0; r < rows; r += VL)
+        for (int c = 0; c < cols; c += VL) {
+            V block[VL];
+            for (int i = 0; i < VL; i++) block[i] = r + i < rows ? load(x + (r + i) * ldx + c) : V{};
+            transpose(block);
+            for (int i = 0; i < least(VL, cols - c); i++) store(y + (c + i) * ldy + r, block[i]);
+        }
+}
+
+// y[i] = the largest of a and b at 2 i and 2 i + 1
+static void pool(const float* a, const float* b, float* y, int count) {
+    for (int i = 0; i < count; i++) {
+        const float first = a[2 * i] > b[2 * i] ? a[2 * i] : b[2 * i];
+        const float second = a[2 * i + 1] > b[2 * i + 1] ? a[2 * i + 1] : b[2 * i + 1];
+        y[i] = first > second ? first : second;
+    }
+}
