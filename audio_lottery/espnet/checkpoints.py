@@ -43,8 +43,8 @@ def recover(folder: Path, criteria: Sequence[Sequence[str]], keep: int = 1) -> i
     """Make a round's folder consistent with its last whole checkpoint; return that epoch (0: start afresh).
 
     Says so when a checkpoint is damaged. Model files of later epochs, half-written ones and links are
-    made anew from the checkpoint; ``criteria`` is ESPnet's ``best_model_criterion``, ``keep`` its ``keep_nbest_models``:
-    the models of other epochs are removed, as ESPnet does at an epoch's end.
+    made anew from the checkpoint; ``criteria`` is ESPnet's ``best_model_criterion``, ``keep`` its
+    ``keep_nbest_models``: the models of other epochs are removed, as ESPnet does at an epoch's end.
     """
     current, previous = folder / CURRENT, folder / PREVIOUS
     if current.exists() and not is_whole(current):

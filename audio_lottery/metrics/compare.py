@@ -82,4 +82,5 @@ def _against(score: SetScore, dense: SetScore | None, comparison: Comparison) ->
     matching = score is dense or matches(
         p_worse, score.total.rate, dense.total.rate, alpha=comparison.alpha, margin=comparison.margin
     )
-    return {"p_worse": p_worse, "matches": matching, "test": comparison.test, "alpha": comparison.alpha}
+    margin = {} if comparison.margin is None else {"margin": comparison.margin}
+    return {"p_worse": p_worse, "matches": matching, "test": comparison.test, "alpha": comparison.alpha, **margin}

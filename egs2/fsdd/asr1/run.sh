@@ -16,7 +16,7 @@ help_message="Options of this recipe
   --fsdd_root DIR              the folder that holds recordings/; downloaded when not given
   --protocol NAME              speaker_independent, or official (recordings 0 to 4 are the test set) [$protocol]
   --test_speaker, --dev_speaker NAME   of george jackson lucas nicolas theo yweweler [$test_speaker, $dev_speaker]
-  --cross_validate true        every speaker once as the test speaker, then their tables
+  --cross_validate true        every speaker once as the test speaker, then one table of all
 Data, audio and experiments go to a folder for each split, as data/test_theo_dev_nicolas. The other options:
 
 $(../../../run.sh --help)"
@@ -57,8 +57,5 @@ for test in george jackson lucas nicolas theo yweweler; do
 done
 if [ "$stop_stage" = 8 ]; then
     . ../../../path.sh
-    for exp in "${exps[@]}"; do
-        echo "$exp"
-        audio-lottery table "$exp"
-    done
+    audio-lottery table "${exps[@]}" --report "exp/cross_validation_$asr_tag" --command "$command_line"
 fi
