@@ -44,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def prepare(args: argparse.Namespace) -> None:
     """Find or fetch the parts and run :func:`prepare_librispeech` on parsed options."""
-    sets = {"train": args.train_parts, "dev": args.dev_parts}
-    for part in args.test_parts:
+    # Also split within an argument, as a recipe hands 'a b' on in one.
+    train, dev, tests = (" ".join(parts).split() for parts in (args.train_parts, args.dev_parts, args.test_parts))
+    sets = {"train": train, "dev": dev}
+    for part in tests:
         sets.setdefault(_archive(part).replace("-", "_"), []).append(part)
     root = args.librispeech_root or fetch(args.downloads, [part for parts in sets.values() for part in parts])
     prepare_librispeech(root, args.out, sets)
