@@ -5,7 +5,17 @@ shape, and the weights with the lowest scores go first. It is called more than o
 (see audio_lottery.selection), so it gives the same scores each time.
 """
 
-from audio_lottery.criteria import magnitude, random  # noqa: F401  (they register themselves)
-from audio_lottery.criteria.base import Criterion, Evidence, criteria
+from audio_lottery.criteria import (  # noqa: F401  (they register themselves)
+    fisher,
+    grasp,
+    magnitude,
+    movement,
+    random,
+    snip,
+    synflow,
+    taylor,
+    wanda,
+)
+from audio_lottery.criteria.base import Calibration, Criterion, Evidence, criteria, needs_data, needs_start
 
-__all__ = ["Criterion", "Evidence", "criteria"]
+__all__ = ["Calibration", "Criterion", "Evidence", "criteria", "needs_data", "needs_start"]

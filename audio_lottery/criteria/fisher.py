@@ -1,0 +1,29 @@
+"""Diagonal Fisher: ``F w² / 2``, F the mean squared gradient of single utterances.
+
+Theis et al., Faster gaze prediction with dense networks and Fisher pruning, 2018, equation 6; after
+LeCun et al., Optimal Brain Damage, 1989, with the Fisher information in place of the Hessian.
+"""
+
+from torch import Tensor
+
+from audio_lottery.criteria import gradients
+from audio_lottery.criteria.base import Evidence, criteria, needs_data
+
+needs_data.add("fisher")
+
+
+@criteria.register("fisher")
+def fisher(name: str, evidence: Evidence) -> Tensor:
+    """Float64 scores: the expected growth of the loss when the weight goes."""
+    diagonal = evidence.once("fisher", lambda: _diagonal(evidence))[name]
+    return diagonal * evidence.weights[name].detach().double().square() / 2
+
+
+def _diagonal(evidence: Evidence) -> dict[str, Tensor]:
+    calibration = evidence.data("fisher")
+    total, number = {}, 0
+    for gradient in gradients.each(evidence, calibration, calibration.utterances):
+        number += 1
+        for name, value in gradient.items():
+            total[name] = total.get(name, 0) + value.double().square()
+    return {name: value / number for name, value in total.items()}

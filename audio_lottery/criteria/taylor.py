@@ -1,0 +1,26 @@
+"""First-order Taylor: the squared change of the loss, ``(g w)²``, summed over batches.
+
+Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, equation 8.
+"""
+
+from torch import Tensor
+
+from audio_lottery.criteria import gradients
+from audio_lottery.criteria.base import Evidence, criteria, needs_data
+
+needs_data.add("taylor")
+
+
+@criteria.register("taylor")
+def taylor(name: str, evidence: Evidence) -> Tensor:
+    """Float64 scores."""
+    return evidence.once("taylor", lambda: _scores(evidence))[name]
+
+
+def _scores(evidence: Evidence) -> dict[str, Tensor]:
+    calibration = evidence.data("taylor")
+    total: dict[str, Tensor] = {}
+    for gradient in gradients.each(evidence, calibration, calibration.batches):
+        for name, weight in evidence.weights.items():
+            total[name] = total.get(name, 0) + (gradient[name].double() * weight.detach()).square()
+    return total
