@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audio_lottery.engine.config import integer, switch
 from audio_lottery.engine.program import Program
 from audio_lottery.engine.weights import Weights
 from audio_lottery.errors import LotteryError
@@ -52,21 +53,21 @@ class Layout:
             ("pos_enc_layer_type", ("abs_pos", "rel_pos") if conformer else ("abs_pos",)),
         ):
             value = conf.get(option, allowed[0])
-            _refuse(value not in allowed, f"{kind} encoder with {option}: {value}")
+            _refuse(type(value) not in (str, bool) or value not in allowed, f"{kind} encoder with {option}: {value}")
         relative = conformer and conf.get("pos_enc_layer_type", "rel_pos") == "rel_pos"
         if relative:
             _refuse(conf.get("rel_pos_type", "legacy") != "latest", f"{kind} encoder without rel_pos_type: latest")
         return cls(
             kind=kind,
-            size=conf.get("output_size", 256),
-            heads=conf.get("attention_heads", 4),
-            blocks=conf.get("num_blocks", 6),
+            size=integer(conf, "output_size", 256),
+            heads=integer(conf, "attention_heads", 4),
+            blocks=integer(conf, "num_blocks", 6),
             input_layer=conf.get("input_layer", "conv2d"),
             relative=relative,
-            macaron=conformer and conf.get("macaron_style", False),
-            convolution=conformer and conf.get("use_cnn_module", True),
+            macaron=conformer and switch(conf, "macaron_style", False),
+            convolution=conformer and switch(conf, "use_cnn_module", True),
             activation=conf.get("activation_type", "swish") if conformer else "relu",
-            normalize_before=conf.get("normalize_before", True),
+            normalize_before=switch(conf, "normalize_before", True),
         )
 
     @property
@@ -85,7 +86,7 @@ class Layout:
 
 def _refuse(wrong: bool, what: str) -> None:
     if wrong:
-        raise LotteryError(f"{what}: the engine cannot run it: export the model as ONNX instead")
+        raise LotteryError(f"{what[:200]}: the engine cannot run it: export the model as ONNX instead")
 
 
 class EncoderBuilder:

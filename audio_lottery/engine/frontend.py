@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from audio_lottery.engine.config import integer, section, switch
 from audio_lottery.engine.weights import Weights
 from audio_lottery.errors import LotteryError
 
@@ -14,18 +15,20 @@ class LogMel:
 
     def __init__(self, conf: dict, weights: Weights):
         self.rate = _rate(conf.get("fs", 16000))
-        self.n_fft = conf.get("n_fft", 512)
-        self.hop = conf.get("hop_length", 128)
-        self.center = conf.get("center", True)
+        self.n_fft = integer(conf, "n_fft", 512, 16)
+        self.hop = integer(conf, "hop_length", 128)
+        self.center = switch(conf, "center", True)
         if conf.get("window", "hann") != "hann" or conf.get("normalized", False):
             raise LotteryError(
                 "frontend_conf: only an unnormalised Hann window can be run: export the model as ONNX instead"
             )
-        length = conf.get("win_length") or self.n_fft
+        length = integer(conf, "win_length", self.n_fft) if conf.get("win_length") else self.n_fft
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
         left = (self.n_fft - length) // 2
         self.window = np.pad(hann, (left, self.n_fft - length - left)).astype(np.float32)
         self.filters = weights.array("frontend.logmel.melmat")  # [n_fft / 2 + 1, mels]
+        if self.filters.ndim != 2 or len(self.filters) != self.n_fft // 2 + 1 or length > self.n_fft:
+            raise LotteryError("frontend_conf: does not fit the mel filters: the ticket is damaged")
 
     @property
     def size(self) -> int:
@@ -47,20 +50,29 @@ class LogMel:
 def _rate(value: int | str) -> int:
     """16000, "16000" or "16k"."""
     text = str(value).lower()
-    return int(float(text[:-1]) * 1000) if text.endswith("k") else int(text)
+    try:
+        rate = int(float(text[:-1]) * 1000) if text.endswith("k") else int(text)
+    except (ValueError, OverflowError):
+        rate = 0
+    if not 1000 <= rate <= 1_000_000:
+        raise LotteryError(f"fs: {text[:40]}: not a sampling rate: the ticket is damaged")
+    return rate
 
 
 def normaliser(config: dict, weights: Weights):
     """ESPnet's ``normalize`` as a function of [frames, features]."""
-    kind, conf = config.get("normalize"), config.get("normalize_conf") or {}
-    means, variances = conf.get("norm_means", True), conf.get("norm_vars", kind == "global_mvn")
+    kind, conf = config.get("normalize"), section(config, "normalize_conf")
+    means, variances = switch(conf, "norm_means", True), switch(conf, "norm_vars", kind == "global_mvn")
     if kind is None:
         return lambda x: x
     if kind == "global_mvn":
         mean, std = weights.array("normalize.mean"), weights.array("normalize.std")
         return lambda x: (x - mean * means) / (std if variances else np.float32(1))
     if kind == "utterance_mvn":
-        floor = np.float32(conf.get("eps", 1e-20))
+        eps = conf.get("eps", 1e-20)
+        if type(eps) not in (int, float):
+            raise LotteryError(f"normalize_conf: eps {str(eps)[:40]}: not a number: the ticket is damaged")
+        floor = np.float32(eps)
 
         def by_utterance(x: np.ndarray) -> np.ndarray:
             centred = x - x.mean(0)

@@ -107,6 +107,10 @@ class Matrix:
 
     def __init__(self, weights: np.ndarray, bias: np.ndarray | None = None, kind: str = "auto", codes=None):
         self.rows, self.cols = weights.shape
+        if not weights.size:
+            raise ValueError("a matrix without weights")
+        if bias is not None and np.size(bias) != self.rows:
+            raise ValueError(f"{np.size(bias)} biases for {self.rows} rows")
         self._lib = library()
         isa()
         bias = None if bias is None else np.ascontiguousarray(bias, np.float32)

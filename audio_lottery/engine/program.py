@@ -12,6 +12,8 @@ from audio_lottery.errors import LotteryError
 
 ACTIVATIONS = {"relu": 1, "swish": 2, "tanh": 3, "sigmoid": 4}
 
+MOST_CHANNELS = 1 << 24
+
 
 class Program:
     """Operations run in the order they are added. One program is for one thread at a time."""
@@ -29,6 +31,7 @@ class Program:
 
     def buffer(self, channels: int) -> int:
         """A new buffer."""
+        self._check(1 <= channels <= MOST_CHANNELS)
         self._channels.append(channels)
         return self._lib.al_buffer(self._handle, channels)
 

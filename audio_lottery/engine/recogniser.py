@@ -1,17 +1,18 @@
 """A ticket as a speech recogniser, without torch and without ESPnet."""
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from audio_lottery.engine import attention_encoder, backend, ctc, recurrent_encoder
+from audio_lottery.engine.config import integer, section
 from audio_lottery.engine.frontend import LogMel, normaliser
 from audio_lottery.engine.weights import Weights
 from audio_lottery.errors import LotteryError
 from audio_lottery.export import ticket_file
 from audio_lottery.export.ticket_file import TicketFile
-
 
 ENCODERS = {
     "conformer": attention_encoder,
@@ -38,36 +39,36 @@ class Recogniser:
     """
 
     def __init__(self, ticket: TicketFile, int8: bool = False, threads: int = 1, kind: str = "auto"):
-        config = ticket.config
-        for module in ("preencoder", "postencoder"):
-            if config.get(module) is not None:
-                raise LotteryError(f"{module}: {config[module]}: the engine cannot run it: export the model as ONNX")
         self.weights = Weights(ticket, int8, kind)
         self.tokens = ticket.tokens
-        self.token_type = config.get("token_type", "bpe")
-        self.normalise = normaliser(config, self.weights)
-        features = config.get("input_size")
-        self.frontend = None
-        if features is None:
-            if config.get("frontend", "default") != "default":
-                raise LotteryError(
-                    f"frontend: {config['frontend']}: the engine cannot run it: export the model as ONNX"
-                )
-            self.frontend = LogMel(config.get("frontend_conf") or {}, self.weights)
-            features = self.frontend.size
-        kind = config.get("encoder", "rnn")
-        if kind not in ENCODERS:
-            raise LotteryError(f"encoder: {kind}: the engine cannot run it: export the model as ONNX instead")
-        self.layout = ENCODERS[kind].Layout.read(kind, config.get("encoder_conf") or {})
-        if "ctc.ctc_lo.weight" not in self.weights:
-            raise LotteryError("ctc: this model has no CTC head, which the engine needs: export the model as ONNX")
+        self.token_type = ticket.config.get("token_type", "bpe")
         self.program = backend.new_program(threads)
+        with _fitting():
+            self._build(ticket.config)
+
+    def _build(self, config: dict) -> None:
+        for module in ("preencoder", "postencoder"):
+            _refuse(config.get(module) is not None, f"{module}: {config.get(module)}")
+        self.normalise = normaliser(config, self.weights)
+        self.frontend = None
+        if config.get("input_size") is None:
+            _refuse(config.get("frontend", "default") != "default", f"frontend: {config.get('frontend')}")
+            self.frontend = LogMel(section(config, "frontend_conf"), self.weights)
+            features = self.frontend.size
+        else:
+            features = integer(config, "input_size", 80)
+        if self.normalise(np.zeros((1, features), np.float32)).shape != (1, features):
+            raise ValueError("the feature statistics have another size than the features")
+        kind = config.get("encoder", "rnn")
+        _refuse(type(kind) is not str or kind not in ENCODERS, f"encoder: {kind}")
+        self.layout = ENCODERS[kind].Layout.read(kind, section(config, "encoder_conf"))
+        _refuse("ctc.ctc_lo.weight" not in self.weights, "a model without a CTC head")
         self._source = self.program.buffer(features)
         builder = ENCODERS[kind].EncoderBuilder(self.program, self.weights, self.layout)
         self._encoded = builder.build(self._source, features)
         head = self.weights.matrix("ctc.ctc_lo")
         if head.rows != len(self.tokens):
-            raise LotteryError(f"tokens: {len(self.tokens)} of them, the CTC head has {head.rows}: a damaged ticket")
+            raise ValueError(f"{len(self.tokens)} tokens, but the CTC head has {head.rows}")
         self._logits = self.program.buffer(head.rows)
         self.program.linear(self._encoded, self._logits, head)
 
@@ -98,7 +99,8 @@ class Recogniser:
             raise LotteryError(
                 f"{len(features)} frames: the model needs {self.layout.shortest}: leave so short a file out"
             )
-        self.program.run(self._source, self.normalise(features).T)
+        with _fitting():
+            self.program.run(self._source, self.normalise(features).T)
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         """Encoder output [frames, channels]."""
@@ -141,3 +143,18 @@ class Recogniser:
     def text(self, tokens: list[ctc.Token]) -> str:
         """Words with a space between them."""
         return " ".join(word.text for word in self.words(tokens))
+
+
+@contextlib.contextmanager
+def _fitting():
+    """What numpy and the engine say of shapes that do not fit, as a :class:`LotteryError`."""
+    try:
+        yield
+    except (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LotteryError(f"configuration and tensors do not fit ({reason}): the ticket is damaged") from None
+
+
+def _refuse(wrong: bool, what: str) -> None:
+    if wrong:
+        raise LotteryError(f"{what[:200]}: the engine cannot run it: export the model as ONNX instead")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from audio_lottery.engine.config import integer, switch
 from audio_lottery.engine.program import Program
 from audio_lottery.engine.weights import Weights
 from audio_lottery.errors import LotteryError
@@ -22,7 +23,6 @@ class Layout:
     projected: bool
     layers: int
     hidden: int
-    size: int
     steps: tuple[int, ...]  # frames are left out after each layer
 
     @classmethod
@@ -30,17 +30,16 @@ class Layout:
         """From ``encoder`` and ``encoder_conf``."""
         if conf.get("in_channel", 1) != 1:
             raise LotteryError(f"{kind} encoder with in_channel: the engine cannot run it: export the model as ONNX")
-        layers, projected = conf.get("num_layers", 4), conf.get("use_projection", True)
+        layers, projected = integer(conf, "num_layers", 4), switch(conf, "use_projection", True)
         steps = conf.get("subsample", (2, 2, 1, 1)) if kind == "rnn" and projected else ()
-        steps = [*(steps or ())][:layers]
+        steps = [integer({"subsample": step}, "subsample", 1) for step in steps or ()][:layers]
         return cls(
             vgg=kind == "vgg_rnn",
             gru=conf.get("rnn_type", "lstm") == "gru",
-            bidirectional=conf.get("bidirectional", True),
+            bidirectional=switch(conf, "bidirectional", True),
             projected=projected,
             layers=layers,
-            hidden=conf.get("hidden_size", 320),
-            size=conf.get("output_size", 320),
+            hidden=integer(conf, "hidden_size", 320),
             steps=(*steps, *[1] * (layers - len(steps))),
         )
 

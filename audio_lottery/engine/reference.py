@@ -31,6 +31,8 @@ class Matrix:
             weights = codes[0] * codes[1][:, None]
         self.weights = np.asarray(weights, np.float32)
         self.rows, self.cols = self.weights.shape
+        if not self.weights.size or (bias is not None and np.size(bias) != self.rows):
+            raise ValueError("a matrix without weights, or with another number of biases")
         self.bias = np.zeros(self.rows, np.float32) if bias is None else np.asarray(bias, np.float32)
         self.kind = "numpy"
 

@@ -1,4 +1,5 @@
 #include "pool.h"
+#include <unistd.h>
 #ifdef AL_X86
 #include <xmmintrin.h>
 #endif
@@ -16,6 +17,11 @@ FlushDenormals::~FlushDenormals() {
 #endif
 }
 
+size_t Floats::machine_floats() {
+    static const size_t floats = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGE_SIZE) / sizeof(float);
+    return floats;
+}
+
 Pool::Pool(int threads) {
     for (int i = 1; i < threads; i++) workers.emplace_back([this, i] { work(i); });
 }
@@ -30,7 +36,11 @@ Pool::~Pool() {
 }
 
 void Pool::drain(int worker) {
-    for (int i; (i = next.fetch_add(1)) < count;) (*task)(i, worker);
+    try {
+        for (int i; (i = next.fetch_add(1)) < count;) (*task)(i, worker);
+    } catch (...) {
+        failed = true;
+    }
 }
 
 void Pool::work(int worker) {
@@ -65,4 +75,5 @@ void Pool::run(int n, const std::function<void(int, int)>& f) {
     drain(0);
     std::unique_lock<std::mutex> lock(mutex);
     done.wait(lock, [&] { return busy == 0; });
+    if (failed.exchange(false)) throw std::bad_alloc();
 }

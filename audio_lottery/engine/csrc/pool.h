@@ -14,7 +14,8 @@ public:
     explicit Pool(int threads);
     ~Pool();
     int threads() const { return (int)workers.size() + 1; }
-    // task(index, worker) for every index below count, worker < threads(); returns when all are done
+    // task(index, worker) for every index below count, worker < threads(); returns when all are done. Throws
+    // bad_alloc when a task threw: memory is all they can run out of
     void run(int count, const std::function<void(int, int)>& task);
 
 private:
@@ -25,6 +26,7 @@ private:
     std::condition_variable wake, done;
     const std::function<void(int, int)>* task = nullptr;
     std::atomic<int> next{0};
+    std::atomic<bool> failed{false};
     int count = 0, busy = 0;
     uint64_t round = 0;
     bool stop = false;
@@ -50,7 +52,8 @@ public:
         if (n <= size) return p;
         std::free(p);
         size = (n + 63) / 32 * 32;
-        p = static_cast<float*>(std::aligned_alloc(64, size * sizeof(float)));
+        // more than the machine has: the kernel might say yes and kill the process later
+        p = size <= machine_floats() ? static_cast<float*>(std::aligned_alloc(64, size * sizeof(float))) : nullptr;
         if (!p) {
             size = 0;
             throw std::bad_alloc();
@@ -61,6 +64,7 @@ public:
     float* data() const { return p; }
 
 private:
+    static size_t machine_floats();
     float* p = nullptr;
     size_t size = 0;
 };

@@ -21,19 +21,21 @@ static void matvec(const Matrix* m, const float* x, float* y) {
     for (int g = 0; g * LANES < m->rows; g++) {
         const int begin = m->first[g], end = m->first[g + 1];
         const float* w = m->value + (int64_t)begin * LANES;
-        V acc[2][PARTS] = {};  // two chains hide the latency
+        V acc[4][PARTS] = {};  // several chains hide the latency
         if (m->kind == VECTOR_SPARSE) {
             const uint16_t* at = m->wide + (int64_t)begin * LANES;
             for (int j = begin; j < end; j++, w += LANES, at += LANES)
                 for (int p = 0; p < PARTS; p++) acc[j & 1][p] += load(w + p * VL) * gather(x, at + p * VL);
         } else {
-            for (int j = begin; j < end; j++, w += LANES) {
-                V in = splat(x[m->wide[j]]);
-                for (int p = 0; p < PARTS; p++) acc[j & 1][p] += load(w + p * VL) * in;
-            }
+            int j = begin;
+            for (; j + 4 <= end; j += 4)
+                for (int i = 0; i < 4; i++, w += LANES)
+                    for (int p = 0; p < PARTS; p++) acc[i][p] += load(w + p * VL) * splat(x[m->wide[j + i]]);
+            for (; j < end; j++, w += LANES)
+                for (int p = 0; p < PARTS; p++) acc[0][p] += load(w + p * VL) * splat(x[m->wide[j]]);
         }
         float sums[LANES];
-        for (int p = 0; p < PARTS; p++) store(sums + p * VL, acc[0][p] + acc[1][p]);
+        for (int p = 0; p < PARTS; p++) store(sums + p * VL, (acc[0][p] + acc[1][p]) + (acc[2][p] + acc[3][p]));
         for (int r = 0; r < LANES; r++) {
             const int row = m->row[g * LANES + r];
             if (row >= 0) y[row] = sums[r] + m->bias[row];

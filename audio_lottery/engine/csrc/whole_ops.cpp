@@ -91,6 +91,7 @@ struct Conv : Op {
         const int in = p.buffers[src].frames, step = shape.stride_t, pad = shape.pad_t;
         const int longest = std::max(p.vectors(dst) * p.k->vl + shape.kernel_t / step + 1, (in + 2 * pad) / step + 1);
         ld = 16 * (((longest + 15) / 16) | 1);
+        if ((double)shape.kernel_f * shape.channels * step * ld > 2e9) throw std::bad_alloc();  // the table is 32 bits
         dealt.at_least((size_t)(shape.freqs + 2 * shape.pad_f) * shape.channels * step * ld + 64);
         const size_t border = (size_t)shape.pad_f * shape.channels * step * ld;
         std::memset(dealt.data(), 0, sizeof(float) * border);

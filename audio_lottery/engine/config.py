@@ -1,0 +1,29 @@
+"""Numbers and switches from a ticket's configuration, which anybody may have written."""
+
+from audio_lottery.errors import LotteryError
+
+MOST = 1 << 16  # channels, layers, samples in a window: nothing that is real comes near
+
+
+def integer(conf: dict, name: str, default: int, least: int = 1) -> int:
+    """A whole number between ``least`` and 65,536."""
+    value = conf.get(name, default)
+    if type(value) is not int or not least <= value <= MOST:
+        raise LotteryError(f"{name}: {str(value)[:40]}: not a number the engine can use: the ticket is damaged")
+    return value
+
+
+def switch(conf: dict, name: str, default: bool) -> bool:
+    """true or false."""
+    value = conf.get(name, default)
+    if type(value) is not bool:
+        raise LotteryError(f"{name}: {str(value)[:40]}: neither true nor false: the ticket is damaged")
+    return value
+
+
+def section(config: dict, name: str) -> dict:
+    """A map inside the configuration; absent or null is empty."""
+    value = config.get(name)
+    if value is not None and type(value) is not dict:
+        raise LotteryError(f"{name}: not a map: the ticket is damaged")
+    return value or {}
