@@ -1,8 +1,9 @@
 """Stage 2: check a data folder's audio and format it into dump/raw/<set>.
 
 Audio that already has the right rate, format and one channel is referenced, not copied. Finished
-output is recognised and skipped. For test sets, give --min_wav_duration 0 --max_wav_duration inf, so
-that no utterance leaves the score.
+output is recognised and skipped. Commands in wav.scp (sph2pipe -f wav a.sph |) are refused unless --allow_pipes
+true says to run them; they run with your rights, so read a wav.scp from elsewhere first. For test sets, give
+--min_wav_duration 0 --max_wav_duration inf, so that no utterance leaves the score.
 """
 
 import argparse
@@ -16,6 +17,13 @@ def _channel(text: str) -> str:
     if text == "mix" or (text.isascii() and text.isdigit() and int(text) > 0):
         return text
     raise argparse.ArgumentTypeError(f"mix or a number from 1 expected, not {text!r}")
+
+
+def _speeds(text: str) -> tuple[float, ...]:
+    values = tuple(map(number(0.1, 10), text.split()))
+    if not values or len(set(values)) != len(values):
+        raise argparse.ArgumentTypeError(f"different numbers expected, as '0.9 1.0 1.1', not {text!r}")
+    return values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--channel", type=_channel, help="channel to take, from 1, or mix; none: refuse several"
     )
+    parser.add_argument("--speed_perturb_factors", type=_speeds, default=(1.0,), metavar="'F ...'",
+                        help="speeds, each utterance once at each, as '0.9 1.0 1.1'")  # fmt: skip
+    parser.add_argument("--allow_pipes", type=cli.str2bool, default=False,
+                        help="true: run the commands in wav.scp")  # fmt: skip
     parser.add_argument("--nj", type=integer(1), default=1, help="parallel processes")
 
 
@@ -43,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     from audio_lottery.data.format import Options, format_data
 
     options = Options(args.fs, args.audio_format, args.min_wav_duration, args.max_wav_duration,
-                      args.resample, args.channel)  # fmt: skip
+                      args.resample, args.channel, args.speed_perturb_factors, args.allow_pipes)  # fmt: skip
     fresh = format_data(args.data, args.dump, options, args.nj)
     print(f"{args.dump}: " + ("done" if fresh else "already formatted"))
 

@@ -11,6 +11,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folders, and how to print."""
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="data/train for instance")
     parser.add_argument("--audio", type=cli.str2bool, default=True, help="false: check the tables only")
+    parser.add_argument("--allow_pipes", type=cli.str2bool, default=False,
+                        help="true: commands in wav.scp are let pass, not run")  # fmt: skip
     cli.add_json(parser)
 
 
@@ -18,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     """Check every folder; the first fault ends the command."""
     from audio_lottery.data import validate
 
-    rows = [validate.validate(folder, args.audio) for folder in args.folders]
+    rows = [validate.validate(folder, args.audio, args.allow_pipes) for folder in args.folders]
     if args.json:
         cli.print_json(rows)
         return

@@ -74,7 +74,12 @@ def read(
     info = probe(path, where)
     stop = info.frames if stop is None else min(stop, info.frames)
     try:
-        samples, rate = soundfile.read(path, start=start, stop=stop, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as stream:
+            rate = stream.samplerate
+            # libsndfile 1.2 lands beside the place sought in the last pages of a Vorbis stream: read up to it instead.
+            skipped = start if stream.subtype == "VORBIS" else 0
+            stream.seek(start - skipped)
+            samples = stream.read(skipped + stop - start, dtype="float32", always_2d=True)[skipped:]
     except (soundfile.SoundFileError, OSError) as error:
         raise LotteryError(f"{prefix}{path}: unreadable audio ({_reason(error)}): replace it") from None
     if len(samples) != stop - start:

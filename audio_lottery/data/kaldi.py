@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 from audio_lottery import fileio
+from audio_lottery.data.pipes import is_pipe
 from audio_lottery.errors import LotteryError
 
 REQUIRED = ("wav.scp", "text", "utt2spk")
@@ -70,8 +71,11 @@ class DataDir:
         return self.wav.where(utterance)
 
     @classmethod
-    def read(cls, folder: str | Path) -> "DataDir":
-        """Read and check a folder; anything wrong is a :class:`LotteryError` with file and line."""
+    def read(cls, folder: str | Path, allow_pipes: bool = False) -> "DataDir":
+        """Read and check a folder; anything wrong is a :class:`LotteryError` with file and line.
+
+        ``allow_pipes``: commands in wav.scp are no error. Nothing is run here.
+        """
         folder = Path(folder)
         if not folder.is_dir():
             raise LotteryError(f"{folder}: no such data folder: run the data preparation stage first")
@@ -82,18 +86,22 @@ class DataDir:
         if (folder / "segments").is_file():
             data.segment_lines = read_table(folder / "segments")
             data.segments = parse_segments(data.segment_lines)
-        data.check()
+        data.check(allow_pipes)
         if (folder / "spk2utt").is_file():
             _check_spk2utt(read_table(folder / "spk2utt"), data.utt2spk)
         return data
 
-    def check(self) -> None:
+    def check(self, allow_pipes: bool = False) -> None:
         """Raise a :class:`LotteryError` unless the tables fit one another."""
         for recording, path in self.wav.items():
-            if path.endswith("|") or path.startswith("|") or path == "-":
+            if is_pipe(path) and not allow_pipes:
                 raise LotteryError(
-                    f"{self.wav.where(recording)}: '{path}' would run a command: "
-                    "write the audio to a file and name that file here"
+                    f"{self.wav.where(recording)}: '{path}' would run a command: write the audio to a file and name "
+                    "that file here, or give --allow_pipes true if you trust every line of this file"
+                )
+            if path.startswith("|") or path == "-":
+                raise LotteryError(
+                    f"{self.wav.where(recording)}: '{path}' gives no audio: write it to a file and name that file here"
                 )
         audio = self.wav
         if self.segments is not None and self.segment_lines is not None:

@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 from audio_lottery.data import audio, kaldi
+from audio_lottery.data.pipes import is_pipe
 from audio_lottery.errors import LotteryError
 
 
-def validate(folder: str | Path, check_audio: bool = True) -> dict:
+def validate(folder: str | Path, check_audio: bool = True, allow_pipes: bool = False) -> dict:
     """Check the tables of a folder, and its audio unless told not to; write them again if unsorted.
+
+    Commands in wav.scp are refused or, with ``allow_pipes``, let pass without being run: stage 2 does.
 
     Returns:
         folder, utterances, speakers, words, and seconds (of the utterances; None when not known).
@@ -18,8 +21,8 @@ def validate(folder: str | Path, check_audio: bool = True) -> dict:
         LotteryError: the first fault.
     """
     folder = Path(folder)
-    data = kaldi.DataDir.read(folder)
-    seconds = _seconds(data) if check_audio else None
+    data = kaldi.DataDir.read(folder, allow_pipes)
+    seconds = _seconds(data) if check_audio and not any(map(is_pipe, data.wav.values())) else None
     sort(folder, data)
     return {
         "folder": str(folder),

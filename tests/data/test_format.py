@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audio_lottery.data import audio, kaldi
+from audio_lottery.data import audio, kaldi, pipes
 from audio_lottery.data.format import Options, file_name, format_data
 from audio_lottery.errors import LotteryError
 
@@ -125,6 +125,97 @@ def test_segments_are_cut(tmp_path):
     (folder / "segments").write_text("u1 rec 0.5 1.25\nu2 rec 1.5 9\n")
     with pytest.raises(LotteryError, match=r"segments:2: .*segment of u2 ends after the recording's 3\.00 s"):
         format_data(folder, tmp_path / "dump", Options())
+
+
+@pytest.mark.parametrize("container, subtype, channels", [
+    ("FLAC", None, 1), ("OGG", "VORBIS", 1), ("OGG", "OPUS", 1), ("MP3", None, 1), ("NIST", None, 1),
+    ("FLAC", None, 3), ("OGG", "OPUS", 2),
+])
+def test_segments_of_every_format_hold_their_own_samples(tmp_path, container, subtype, channels):
+    low = np.cumsum(RNG.standard_normal((80000, channels)), axis=0)
+    path = tmp_path / "rec.x"
+    soundfile.write(path, 0.5 * low / np.abs(low).max(), 8000, format=container, subtype=subtype)
+    whole = soundfile.read(path, dtype="float32", always_2d=True)[0][:, -1]
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "wav.scp").write_text(f"rec {path}\n")
+    (folder / "segments").write_text("u1 rec 0.5 1.25\nu2 rec 9.9 -1\nu3 rec 4 9.95\n")
+    for name, value in (("text", "ONE"), ("utt2spk", "s")):
+        (folder / name).write_text("".join(f"u{i} {value}\n" for i in (1, 2, 3)))
+    format_data(folder, tmp_path / "dump", Options(channel=str(channels) if channels > 1 else None))
+    data = kaldi.DataDir.read(tmp_path / "dump")
+    for utterance, start, stop in (("u1", 4000, 10000), ("u2", 79200, 80000), ("u3", 32000, 79600)):
+        found = soundfile.read(data.wav[utterance], dtype="float32")[0]
+        np.testing.assert_allclose(found, whole[start:stop], atol=2**-15)
+
+
+def test_speed_perturbation(source, tmp_path):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+    replace(source, "s-1", tone, 8000)
+    format_data(source, tmp_path / "dump", Options(speeds=(0.9, 1.0, 1.1)), nj=2)
+    data = kaldi.DataDir.read(tmp_path / "dump")
+    assert len(data.text) == 9 and data.speakers == ["s", "sp0.9-s", "sp1.1-s"]
+    assert data.text["sp0.9-s-3"] == "ONE TWO" and data.utt2spk["sp1.1-s/../2"] == "sp1.1-s"
+    counts = kaldi.read_table(tmp_path / "dump/utt2num_samples")
+    assert counts["s-1"] == "8000" and abs(int(counts["sp0.9-s-1"]) - 8889) <= 1
+    for speed in (0.9, 1.1):
+        found, rate = soundfile.read(data.wav[f"sp{speed}-s-1"])
+        assert rate == 8000
+        expected = 0.5 * np.sin(2 * np.pi * 440 * speed * np.arange(len(found)) / 8000)  # pitch moves with the tempo
+        assert np.abs(found - expected)[200:-200].max() < 2e-3
+
+
+def test_limits_hold_for_the_perturbed_length(source, tmp_path):
+    format_data(source, tmp_path / "dump", Options(speeds=(0.5, 1.0), max_wav_duration=1.5))
+    assert len(kaldi.DataDir.read(tmp_path / "dump").text) == 3
+
+
+def piped(source: Path, command: str) -> Path:
+    """Put a command in the place of the second recording's file."""
+    lines = (source / "wav.scp").read_text().splitlines()
+    path = lines[1].split(maxsplit=1)[1]
+    lines[1] = f"{lines[1].split()[0]} {command.format(path=path)}"
+    (source / "wav.scp").write_text("\n".join(lines) + "\n")
+    return source
+
+
+@pytest.mark.parametrize("command", ["cat {path} |", "cat < {path} | cat |", "A=1 cat {path} |"])
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_pipes_run_only_when_allowed(source, tmp_path, command, rate):
+    before = kaldi.DataDir.read(source)
+    target = tmp_path / "plain.wav"
+    os.rename(before.wav["s-3"], target)
+    samples, _ = audio.read(target)
+    piped(source, command.format(path=target))
+    with pytest.raises(LotteryError, match=r"wav\.scp:2: .*would run a command: .*--allow_pipes true"):
+        format_data(source, tmp_path / "dump", Options())
+    assert not (tmp_path / "dump").exists()
+    format_data(source, tmp_path / "dump", Options(fs=rate, allow_pipes=True))
+    path = Path(kaldi.DataDir.read(tmp_path / "dump").wav["s-3"])
+    assert path.is_relative_to(tmp_path / "dump") and audio.probe(path).rate == rate
+    if rate == 8000:
+        np.testing.assert_array_equal(audio.read(path)[0], samples)
+    else:
+        assert not list((tmp_path / "dump/piped").iterdir())
+    assert not format_data(source, tmp_path / "dump", Options(fs=rate, allow_pipes=True))
+
+
+@pytest.mark.parametrize("command, message", [
+    ("cat /no/such/file |", r"wav\.scp:2: 'cat /no/such/file' failed with status 1 \(.*No such file"),
+    ("no_such_program x |", "'no_such_program' cannot be started"),
+    ("false | cat |", "'false | cat' failed with status 1"),
+    ("cat 'x |", "is no command"),
+    ("echo words |", "unreadable audio"),
+])
+def test_a_pipe_that_fails_is_named(source, tmp_path, command, message):
+    with pytest.raises(LotteryError, match=message.replace("|", r"\|")):
+        format_data(piped(source, command), tmp_path / "dump", Options(allow_pipes=True))
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith((".", "dump"))) == []
+
+
+def test_arguments_reach_a_program_without_a_shell():
+    assert pipes.argument_list("sox 'a b.wav' -t wav -") == ["sox", "a b.wav", "-t", "wav", "-"]
+    assert pipes.argument_list("cat a | b")[0] == "bash"
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "words"])

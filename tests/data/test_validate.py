@@ -50,3 +50,11 @@ def test_sample_counts_must_be_true(folder):
     (folder / "utt2num_samples").write_text("u1 8000\nu2 23999\n")
     with pytest.raises(LotteryError, match=r"utt2num_samples:2: u2 has 24000 samples"):
         validate.validate(folder)
+
+
+def test_pipes_pass_when_allowed_and_are_not_run(folder, tmp_path):
+    (folder / "wav.scp").write_text(f"u1 {tmp_path}/a.wav\nu2 touch {tmp_path}/run |\n")
+    with pytest.raises(LotteryError, match="would run a command"):
+        validate.validate(folder)
+    assert validate.validate(folder, allow_pipes=True)["seconds"] is None
+    assert not (tmp_path / "run").exists()
