@@ -176,7 +176,7 @@ if begin 4 "feature statistics $stats_dir"; then
 fi
 
 find_ticket() {
-    audio-lottery find "$exp" --task asr --asr_config "$asr_config" --train "$dump/$train_set" \
+    audio-lottery find "$exp" --asr_config "$asr_config" --train "$dump/$train_set" \
         --valid "$dump/$valid_set" --stats "$stats_dir" "${token_options[@]}" --lottery_conf "$lottery_conf" \
         --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
 }

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import yaml
+
 from audio_lottery.errors import LotteryError
 
 
@@ -69,6 +71,19 @@ def read_json(path: str | Path):
     return _parse(path, read_text(path), 1)
 
 
+def read_yaml(path: str | Path) -> dict:
+    """Read a YAML mapping with the safe loader; anything else is a :class:`LotteryError` naming file and line."""
+    text = read_text(path)
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
+        raise LotteryError(f"{path}:{line}: not valid YAML: correct it") from None
+    if not isinstance(values, dict):
+        raise LotteryError(f"{path}:1: a mapping is expected: write lines like 'name: value'")
+    return values
+
+
 def write_jsonl(path: str | Path, rows: Iterable[dict]) -> None:
     """Write one JSON object a line, atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -104,7 +119,8 @@ def no_space(error: BaseException | None) -> bool:
     return False
 
 
-_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing")
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing",
+         "] . unexpected pos ")
 
 
 def _parse(path: str | Path, text: str, line: int):

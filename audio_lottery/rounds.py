@@ -70,6 +70,11 @@ class Layout:
         """The resolved lottery configuration."""
         return self.folder / "lottery.yaml"
 
+    @property
+    def training(self) -> Path:
+        """The settings of the training that decide its result."""
+        return self.folder / "training.yaml"
+
     def finished(self) -> list[int]:
         """Numbers of the rounds whose training is over, in order."""
         numbers = (re.fullmatch(r"round_(\d+)", path.parent.name) for path in self.folder.glob("round_*/done.json"))
@@ -116,7 +121,8 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
     layout = Layout(Path(folder))
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     with locked(layout.folder):
-        _keep(layout.config, {**config.to_dict(), "training": dict(backend.settings())})
+        _keep(layout.config, config.to_dict())
+        _keep(layout.training, backend.settings())
         names = backend.scope()
         for number in range(last + 1):
             _mask(layout, config, backend, names, number)
@@ -124,16 +130,15 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
             _record(layout, config, backend, names, number)
 
 
-def _keep(path: Path, now: dict[str, Any]) -> None:
-    """Write the settings once; a search is not continued under others (but for more rounds)."""
-    now = yaml.safe_load(yaml.safe_dump(now))
+def _keep(path: Path, now: Mapping[str, Any]) -> None:
+    """Write settings once; a search is not continued under others (but for more rounds)."""
+    now = yaml.safe_load(yaml.safe_dump(dict(now)))
     if path.exists():
         before = yaml.safe_load(read_text(path))
-        for old, new in ((before, now), (before.get("training", {}), now["training"])):
-            for key in sorted(old.keys() | new.keys()):
-                if key not in ("rounds", "training") and old.get(key) != new.get(key):
-                    raise LotteryError(f"{path}: this search was begun with {key}: {old.get(key)}, not "
-                                       f"{new.get(key)}: take that, or another folder (--asr_tag, --expdir)")
+        for key in sorted(before.keys() | now.keys()):
+            if key != "rounds" and before.get(key) != now.get(key):
+                raise LotteryError(f"{path}: this search was begun with {key}: {before.get(key)}, not "
+                                   f"{now.get(key)}: take that, or another folder (--asr_tag, --expdir)")
     write_text(path, yaml.safe_dump(now, sort_keys=False))
 
 

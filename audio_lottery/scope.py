@@ -15,7 +15,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from audio_lottery.errors import LotteryError
 
-OUTPUT_PATTERNS = (r"(^|\.)(ctc_lo|output_layer|lin_out)\.weight$", r"(^|\.)decoder\.output\.weight$")
+OUTPUT_PATTERNS = (r"(^|\.)(ctc_lo|ctc_lin|lm_lin|output_layer|lin_out)\.weight$", r"(^|\.)decoder\.output\.weight$")
 # What classify() calls a tensor that is never in scope.
 BIAS, NORM, EMBEDDING, OUTPUT, UNKNOWN = "bias", "norm", "embedding", "output", "unknown"
 OUT_OF_SCOPE = (BIAS, NORM, EMBEDDING, OUTPUT, UNKNOWN)

@@ -22,6 +22,13 @@ def run(args) -> None:
     main(args.rest)
 
 
+def get_parser():
+    """ESPnet's own parser."""
+    from espnet2.bin import asr_inference as stock
+
+    return stock.get_parser()
+
+
 def main(cmd: Sequence[str] | None = None) -> None:
     """Decode; options and outputs are ESPnet's own."""
     import espnet2.bin.asr_inference

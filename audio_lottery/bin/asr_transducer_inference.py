@@ -28,6 +28,13 @@ def run(args) -> None:
     main(args.rest)
 
 
+def get_parser():
+    """ESPnet's own parser."""
+    from espnet2.bin import asr_transducer_inference as stock
+
+    return stock.get_parser()
+
+
 def main(cmd: Sequence[str] | None = None) -> None:
     """Decode, with ESPnet's own command where it knows the encoder."""
     from espnet2.bin import asr_transducer_inference as stock

@@ -14,7 +14,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("exp", nargs="+", help="folder of a search, like exp/asr_train_asr_conformer_raw_word")
     parser.add_argument("--stock", type=cli.str2bool, default=True,
                         help="also build each round's model by stock ESPnet and compare its names")
-    parser.add_argument("--task", default="asr", help="ESPnet task of the search")
+    parser.add_argument("--task", default="auto", help="ESPnet task: asr, asr_transducer, st, s2t; auto: read off "
+                        "the training configuration")
     cli.add_json(parser)
 
 

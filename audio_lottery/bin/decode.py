@@ -9,7 +9,8 @@ from audio_lottery.bin import cli
 def add_arguments(parser) -> None:
     """Options of a job and of the join."""
     parser.add_argument("exp", help="folder of the search")
-    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer, st, s2t")
+    parser.add_argument("--task", default="auto", help="ESPnet task: asr, asr_transducer, st, s2t; auto: read off "
+                        "the training configuration")
     parser.add_argument("--inference_config", required=True, help="ESPnet inference configuration (YAML)")
     parser.add_argument("--data", default="dump/raw", help="folder of the formatted sets")
     parser.add_argument("--sets", nargs="+", required=True, help="sets to decode, like: dev test")
@@ -25,23 +26,23 @@ def add_arguments(parser) -> None:
 def run(args) -> None:
     """Decode or join every chosen round and set."""
     from audio_lottery.errors import LotteryError
-    from audio_lottery.espnet.decode import COMMANDS, Decoding, decode, merge
+    from audio_lottery.espnet.decode import Decoding, decode, merge
+    from audio_lottery.espnet.tasks import resolve
     from audio_lottery.espnet.versions import require
     from audio_lottery.rounds import Layout
 
     require()
     if args.nj < 1 or (args.job is not None and not 1 <= args.job <= args.nj):
         raise LotteryError(f"--job {args.job} --nj {args.nj}: a job is a number from 1 to --nj")
-    if args.task not in COMMANDS:
-        raise LotteryError(f"--task {args.task}: unknown: choose from {', '.join(COMMANDS)}")
     if not Path(args.inference_config).is_file():
         raise LotteryError(f"{args.inference_config}: not found: give another --inference_config")
     layout = Layout(Path(args.exp))
     tag = args.tag or Path(args.inference_config).stem.removeprefix("decode_")
     for number in _rounds(layout, args.rounds):
+        task = resolve(args.task, layout.round(number) / "config.yaml")
         for name in args.sets:
             decoding = Decoding(layout.round(number), Path(args.data) / name, args.inference_config, tag,
-                                args.task, args.model_file, args.ngpu)
+                                task, args.model_file, args.ngpu)
             if args.merge:
                 print(f"{decoding.folder}: {merge(decoding, args.nj)} hypotheses")
                 continue

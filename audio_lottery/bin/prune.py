@@ -16,7 +16,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("--rate", type=float, default=0.2, help="fraction of the remaining weights to prune")
     parser.add_argument("--mask", default=None, help="mask whose remaining weights are pruned; default: all")
     parser.add_argument("--model_file", default=None, help="model in the folder; default: the average of the n best")
-    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer, st, s2t")
+    parser.add_argument("--task", default="auto", help="ESPnet task: asr, asr_transducer, st, s2t; auto: read off "
+                        "the training configuration")
     parser.add_argument("--criterion", default="magnitude", help="score of a weight")
     parser.add_argument("--allocation", default="global", help="where the budget goes")
     parser.add_argument("--seed", type=int, default=0, help="seed of random criteria")

@@ -14,7 +14,8 @@ def add_arguments(parser) -> None:
     """What to show."""
     parser.add_argument("source", help="EXP, an ESPnet configuration (.yaml) or a mask (.safetensors)")
     parser.add_argument("--round", type=int, default=None, help="round of EXP; default: the latest")
-    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer, st, s2t")
+    parser.add_argument("--task", default="auto", help="ESPnet task: asr, asr_transducer, st, s2t; auto: read off "
+                        "the training configuration")
     parser.add_argument("--token_list", default=None, help="tokens.txt, for a configuration without tokens")
     parser.add_argument("--include", nargs="+", default=[], metavar="REGEX",
                         help="of a configuration: only parameters that match one of these")
@@ -87,22 +88,15 @@ def _experiment(args, folder, about):
 
 def _configured(args):
     """The model of an ESPnet configuration, with fresh weights."""
-    import yaml
-
     from audio_lottery.errors import LotteryError
     from audio_lottery.espnet.command import parse
     from audio_lottery.espnet.logs import quiet
-    from audio_lottery.espnet.tasks import get_task
-    from audio_lottery.fileio import read_text
+    from audio_lottery.espnet.tasks import get_task, resolve
+    from audio_lottery.fileio import read_text, read_yaml
 
-    try:
-        config = yaml.safe_load(read_text(args.source))
-    except yaml.YAMLError as error:
-        line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
-        raise LotteryError(f"{args.source}:{line}: not valid YAML: correct it") from None
-    if not isinstance(config, dict):
-        raise LotteryError(f"{args.source}:1: a mapping expected: give an ESPnet configuration")
-    task = get_task(args.task)
+    config = read_yaml(args.source)
+    name = resolve(args.task, args.source)
+    task = get_task(name)
     try:
         if args.token_list is None and isinstance(config.get("token_list"), list):
             with quiet():
@@ -112,7 +106,7 @@ def _configured(args):
             raise LotteryError(f"{args.source}: names no tokens: give --token_list tokens.txt")
         read_text(tokens)
         command = ["--config", args.source, "--output_dir", "unused", "--token_list", tokens]
-        options = parse(args.task, command)
+        options = parse(name, command)
         with quiet():
             return task.build_model(options)
     except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:

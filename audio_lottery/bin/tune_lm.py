@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options, named as ESPnet's where it has them."""
     parser.add_argument("exp", help="folder of the search")
     parser.add_argument("--round", type=int, default=0, help="round whose model decodes")
-    parser.add_argument("--task", default="asr", help="ESPnet task: asr, asr_transducer")
+    parser.add_argument("--task", default="auto", help="ESPnet task: asr, asr_transducer, st, s2t; auto: read off "
+                        "the training configuration")
     parser.add_argument("--inference_config", required=True, help="ESPnet inference configuration to start from")
     parser.add_argument("--ngram_file", help="n-gram model over the recipe's tokens: tunes ngram_weight; "
                         "default: the configuration's language model")  # fmt: skip
@@ -35,19 +36,18 @@ def run(args: argparse.Namespace) -> None:
     import yaml
 
     from audio_lottery import fileio
-    from audio_lottery.espnet.decode import COMMANDS
+    from audio_lottery.espnet.tasks import resolve
     from audio_lottery.espnet.versions import require
     from audio_lottery.lm.fusion import check_ngram, read_config
     from audio_lottery.lm.tuning import search
     from audio_lottery.rounds import Layout
 
     require()
-    if args.task not in COMMANDS:
-        raise LotteryError(f"--task {args.task}: unknown: choose from {', '.join(COMMANDS)}")
     layout = Layout(Path(args.exp))
     if args.round not in layout.finished():
         raise LotteryError(f"{args.exp}: round {args.round} is not finished: train it first, or give another --round")
     folder = layout.round(args.round)
+    args.task = resolve(args.task, folder / "config.yaml")
     refuse_test_set(Path(args.data), args.dev)
     config = read_config(args.inference_config)
     if args.ngram_file:

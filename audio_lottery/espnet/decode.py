@@ -13,10 +13,10 @@ from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
 
-# The stock inference command of each task.
+# The inference command of each task; ours are ESPnet's, knowing the further encoders.
 COMMANDS = {
-    "asr": "espnet2.bin.asr_inference",
-    "asr_transducer": "espnet2.bin.asr_transducer_inference",
+    "asr": "audio_lottery.bin.asr_inference",
+    "asr_transducer": "audio_lottery.bin.asr_transducer_inference",
     "st": "espnet2.bin.st_inference",
     "s2t": "espnet2.bin.s2t_inference",
 }

@@ -1,19 +1,21 @@
 """ESPnet tasks made ticket-aware, by subclassing alone."""
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.trainer import TicketTrainerMixin
+from audio_lottery.fileio import read_yaml
 
 if TYPE_CHECKING:
     from espnet2.tasks.abs_task import AbsTask
 
-# Task name as in espnet2.bin.<name>_train -> the stock task.
+# Task name as in espnet2.bin.<name>_train -> the task; ours are ESPnet's with further encoders and the RNN-T loss.
 TASKS = {
-    "asr": ("espnet2.tasks.asr", "ASRTask"),
-    "asr_transducer": ("espnet2.tasks.asr_transducer", "ASRTransducerTask"),
+    "asr": ("audio_lottery.espnet.asr_task", "ASRTask"),
+    "asr_transducer": ("audio_lottery.espnet.transducer_task", "ASRTransducerTask"),
     "st": ("espnet2.tasks.st", "STTask"),
     "s2t": ("espnet2.tasks.s2t", "S2TTask"),
 }
@@ -25,6 +27,20 @@ def ticket_aware(task: "type[AbsTask]") -> "type[AbsTask]":
                    {"__module__": __name__, "__doc__": task.trainer.__doc__})
     return type("Ticket" + task.__name__, (task,),
                 {"__module__": __name__, "__doc__": task.__doc__, "trainer": trainer})
+
+
+def resolve(task: str, config: str | Path) -> str:
+    """The task's name; for ``auto`` the one that an ESPnet training configuration is for.
+
+    Only ``asr`` and ``asr_transducer`` are told apart (the latter's encoders have a ``body_conf``); other
+    tasks must be named. Raises :class:`LotteryError` for an unknown task or an unreadable configuration.
+    """
+    if task == "auto":
+        encoder = read_yaml(config).get("encoder_conf")
+        return "asr_transducer" if isinstance(encoder, dict) and "body_conf" in encoder else "asr"
+    if task not in TASKS:
+        raise LotteryError(f"--task {task}: unknown: choose from auto, {', '.join(TASKS)}")
+    return task
 
 
 def get_task(name: str) -> "type[AbsTask]":

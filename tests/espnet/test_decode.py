@@ -57,7 +57,7 @@ def test_a_missing_job_is_named(exp, recipe, decode_config, capsys):
     (["--sets", "absent"], "absent/wav.scp: not found"),
     (["--nj", "2", "--job", "3"], "a job is a number from 1 to --nj"),
     (["--inference_config", "absent.yaml"], "absent.yaml: not found"),
-    (["--task", "tts"], "--task tts: unknown"),
+    (["--task", "tts"], "--task tts: unknown: choose from auto"),
     (["--model_file", "absent.pth"], "absent.pth: not found"),
 ])
 def test_bad_input(exp, recipe, decode_config, capsys, change, said):

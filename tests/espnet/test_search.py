@@ -36,6 +36,15 @@ def test_all_invariants_hold(exp, capsys):
     assert "FAIL" not in capsys.readouterr().out
 
 
+def test_show_reads_the_search(exp, capsys):
+    from audio_lottery.bin import show
+
+    assert cli.main(show, [str(exp), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["round"] == 2
+    assert shown["total"]["in scope"]["density"] == pytest.approx(0.36, abs=1e-3)
+
+
 def test_rounds_are_ordinary_espnet_models(exp):
     """Invariant 1: stock names and shapes, strictly; pruned weights exact zeros; no mask inside."""
     layout = Layout(exp)
