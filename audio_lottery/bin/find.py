@@ -35,7 +35,9 @@ def run(args) -> None:
     require()
     lottery = config.load(args.lottery_conf, args.lottery_args)
     recipe = recipe_options.read(args, args.stats)
-    search(args.exp, lottery, EspnetBackend(recipe, lottery.scope, args.separate_rounds), args.last_round)
+    backend = EspnetBackend(recipe, lottery.scope, args.separate_rounds)
+    backend.scope()  # what it refuses is refused before a folder is made
+    search(args.exp, lottery, backend, args.last_round)
     rows = Ledger(Layout(Path(args.exp)).ledger).rows
     if args.json:
         cli.print_json(rows)
