@@ -12,11 +12,20 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import no_space
 
 
+class Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults that tell something: not those of options that are simply off."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False, "") or isinstance(action.default, list):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line on stderr and exit status 1."""
 
     def __init__(self, *args, **kwargs):
-        kwargs.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        kwargs.setdefault("formatter_class", Formatter)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)
 

@@ -97,7 +97,7 @@ def test_mask(capsys, tmp_path):
 @pytest.mark.parametrize("content, words", [
     ("encoder: conformer\n", "names no tokens: give --token_list"),
     ("a: [1\n", "not valid YAML"),
-    ("- a\n", "a mapping expected"),
+    ("- a\n", "a mapping is expected"),
 ])
 def test_bad_configurations(capsys, tmp_path, content, words):
     path = tmp_path / "c.yaml"
