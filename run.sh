@@ -23,6 +23,12 @@ audio_format=wav
 resample=true
 min_wav_duration=0.1
 max_wav_duration=20
+channel=
+allow_pipes=false
+speed_perturb_factors=
+noise_root=
+train_snr=
+test_snrs=
 token_type=word
 nbpe=30
 
@@ -44,7 +50,8 @@ be run alone, again, and continued after it was stopped.
 
 Stages
   1  data preparation: local/data.sh makes $datadir/{$train_set,$valid_set,$test_sets}; validated
-  2  audio to one rate and format in $dumpdir/raw; too short and too long training utterances dropped
+  2  audio to one rate and format in $dumpdir/raw; too short and too long training utterances dropped;
+     speed perturbation and noise at will
   3  token list
   4  feature statistics
   5  dense training (round 0), with the initial weights kept
@@ -65,6 +72,12 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --resample true|false           resample audio of another rate, or refuse it [$resample]
   --min_wav_duration S            shortest training utterance in seconds [$min_wav_duration]
   --max_wav_duration S            longest training utterance in seconds [$max_wav_duration]
+  --channel N|mix                 channel to take where there are several, or their mean [refuse several]
+  --allow_pipes true|false        run the commands in wav.scp, with your rights, or refuse them [$allow_pipes]
+  --speed_perturb_factors '...'   train on each utterance at these speeds, e.g. '0.9 1.0 1.1' [none]
+  --noise_root DIR                noise: a folder of audio, split into train, valid and test; or white, or pink
+  --train_snr 'LOW HIGH'          mix noise into the training set, at an SNR in dB between these [clean]
+  --test_snrs '...'               more test sets, with noise at these SNRs in dB: test_snr10 for 10 [none]
   --token_type TYPE               word, char, bpe or unigram [$token_type]
   --nbpe N                        SentencePiece vocabulary, for bpe and unigram [$nbpe]
   --asr_config YAML               ESPnet training configuration [$asr_config]
@@ -100,6 +113,21 @@ case $token_type in
     *) die "--token_type $token_type: word, char, bpe or unigram is expected" ;;
 esac
 
+read -ra train_snrs <<<"$train_snr"
+read -ra snrs <<<"$test_snrs"
+case ${#train_snrs[@]} in 0 | 2) ;; *) die "--train_snr $train_snr: two numbers in dB are expected, as '0 20'" ;; esac
+for snr in "${train_snrs[@]}" "${snrs[@]}"; do
+    [[ $snr =~ ^-?[0-9]+(\.[0-9]+)?$ ]] || die "--train_snr, --test_snrs: $snr: a number in dB is expected"
+    [ -n "$noise_root" ] || die "--train_snr, --test_snrs: where noise is, --noise_root says"
+done
+case $noise_root in
+    "" | white | pink) ;;
+    *) cd "${AUDIO_LOTTERY_CALLER:-$PWD}"  # where the user of a recipe's run.sh stands
+        noise_root=$(realpath -es "$noise_root" 2>/dev/null) ||
+            die "--noise_root: no such folder below $PWD: give a folder of audio, white, or pink"
+        cd "$OLDPWD" ;;
+esac
+
 [ -e local/data.sh ] || cd "$root"
 for name in asr_config lottery_conf inference_config; do
     if ! [ -f "${!name}" ] && [ -f "$root/${!name}" ]; then printf -v "$name" '%s' "$root/${!name}"; fi
@@ -108,20 +136,26 @@ done
 asr_name=$(basename "$asr_config" .yaml)
 inference_name=$(basename "$inference_config" .yaml)
 token_dir=$datadir/token_list/$tokens
-stats_dir=$expdir/asr_stats_raw_$tokens
-exp=$expdir/${asr_tag:-${asr_name#train_}_${tokens}_$(basename "$lottery_conf" .yaml)}
+# Another training set has statistics and experiments of its own.
+made=${speed_perturb_factors:+_sp${speed_perturb_factors// /_}}
+noisy=$made${train_snr:+_snr${train_snrs[0]:-}to${train_snrs[1]:-}}
+stats_dir=$expdir/asr_stats_raw_$tokens$noisy
+exp=$expdir/${asr_tag:-${asr_name#train_}_${tokens}${noisy}_$(basename "$lottery_conf" .yaml)}
 inference_tag=${inference_tag:-${inference_name#decode_}}
 dump=$dumpdir/raw
 read -ra tests <<<"$test_sets"
 sets=("$train_set" "$valid_set" "${tests[@]}")
-scored=("$valid_set" "${tests[@]}")
+noisy_tests=()
+for snr in "${snrs[@]}"; do noisy_tests+=("${tests[@]/%/_snr$snr}"); done
+train=$train_set$noisy
+scored=("$valid_set" "${tests[@]}" "${noisy_tests[@]}")
 
 # The first stage's input must be there; each later stage gets its input from the one before.
 need() { [ -e "$2" ] || die "$2 is missing: run stage $1 first (--stage $1)"; }
 case $stage in
     1) [ -x local/data.sh ] || die "$PWD/local/data.sh is missing or not executable" ;;
     2) for name in "${sets[@]}"; do need 1 "$datadir/$name/wav.scp"; done ;;
-    *) for name in "${sets[@]}"; do need 2 "$dump/$name/wav.scp"; done ;;
+    *) for name in "$train" "${scored[@]}"; do need 2 "$dump/$name/wav.scp"; done ;;
 esac
 if [ "$stage" -ge 4 ]; then need 3 "$token_dir/tokens.txt"; fi
 if [ "$stage" -ge 5 ]; then need 4 "$stats_dir/.done"; fi
@@ -150,7 +184,7 @@ begin() {
 if begin 1 "data preparation"; then
     mapfile -d '' -t options < <(split "$local_data_opts")
     local/data.sh --out "$datadir" "${options[@]}"
-    audio-lottery validate "${sets[@]/#/$datadir/}"
+    audio-lottery validate --allow_pipes "$allow_pipes" "${sets[@]/#/$datadir/}"
 fi
 
 if begin 2 "audio to $fs Hz $audio_format in $dump"; then
@@ -158,25 +192,38 @@ if begin 2 "audio to $fs Hz $audio_format in $dump"; then
         limits=(--min_wav_duration "$min_wav_duration" --max_wav_duration "$max_wav_duration")
         # Test sets are scored whole.
         if [[ " $test_sets " == *" $name "* ]]; then limits=(--min_wav_duration 0 --max_wav_duration inf); fi
-        audio-lottery format --data "$datadir/$name" --dump "$dump/$name" --fs "$fs" --resample "$resample" \
-            --audio_format "$audio_format" "${limits[@]}" --nj "$nj"
+        speeds=
+        [ "$name" != "$train_set" ] || speeds=$speed_perturb_factors
+        audio-lottery format --data "$datadir/$name" --dump "$dump/$name${speeds:+$made}" --fs "$fs" \
+            --resample "$resample" --audio_format "$audio_format" "${limits[@]}" ${channel:+--channel "$channel"} \
+            --allow_pipes "$allow_pipes" ${speeds:+--speed_perturb_factors "$speeds"} --nj "$nj"
+    done
+    if [ -n "$train_snr" ]; then
+        audio-lottery mix_noise --data "$dump/$train_set$made" --out "$dump/$train" --noise "$noise_root" \
+            --snr "${train_snrs[@]}" --part train --nj "$nj"
+    fi
+    for snr in "${snrs[@]}"; do
+        for name in "${tests[@]}"; do
+            audio-lottery mix_noise --data "$dump/$name" --out "$dump/${name}_snr$snr" --noise "$noise_root" \
+                --snr "$snr" --part test --nj "$nj"
+        done
     done
 fi
 
 if begin 3 "token list $token_dir"; then
-    audio-lottery tokens --token_type "$token_type" --nbpe "$nbpe" --text "$dump/$train_set/text" --out "$token_dir"
+    audio-lottery tokens --token_type "$token_type" --nbpe "$nbpe" --text "$dump/$train/text" --out "$token_dir"
 fi
 
 token_options=(--token_type "$token_type" --token_list "$token_dir/tokens.txt")
 [ "$tokens" = "$token_type" ] || token_options+=(--bpemodel "$token_dir/bpe.model")
 
 if begin 4 "feature statistics $stats_dir"; then
-    audio-lottery stats --asr_config "$asr_config" --train "$dump/$train_set" --valid "$dump/$valid_set" \
+    audio-lottery stats --asr_config "$asr_config" --train "$dump/$train" --valid "$dump/$valid_set" \
         "${token_options[@]}" --asr_args="$asr_args" --out "$stats_dir"
 fi
 
 find_ticket() {
-    audio-lottery find "$exp" --asr_config "$asr_config" --train "$dump/$train_set" \
+    audio-lottery find "$exp" --asr_config "$asr_config" --train "$dump/$train" \
         --valid "$dump/$valid_set" --stats "$stats_dir" "${token_options[@]}" --lottery_conf "$lottery_conf" \
         --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
 }

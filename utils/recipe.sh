@@ -28,5 +28,6 @@ run_recipe() {
         options+=$(printf -- '--%s %q ' "$name" "$value")
     done
     export AUDIO_LOTTERY_COMMAND=$command_line  # what the report shows
+    export AUDIO_LOTTERY_CALLER=$_caller
     exec ../../../run.sh --local_data_opts "$options" "$@" "${pass_on[@]}"
 }

@@ -33,6 +33,7 @@ run_split() {  # folder, then the arguments that name the split
     local split=$1 options
     shift
     export AUDIO_LOTTERY_COMMAND=$command_line  # what the report shows
+    export AUDIO_LOTTERY_CALLER=$caller
     options=$(printf '%q ' ${fsdd_root:+--fsdd_root "$fsdd_root"} --protocol "$protocol" "$@")
     ../../../run.sh --datadir "data/$split" --dumpdir "dump/$split" --expdir "exp/$split" --asr_tag "$asr_tag" \
         --stop_stage "$stop_stage" --local_data_opts "$options" "${pass_on[@]}"
