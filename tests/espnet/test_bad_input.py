@@ -144,7 +144,7 @@ def test_decoding_configurations(refused, recipe, exp, tmp_path, content, words)
     command = ["decode", copy, "--inference_config", "decode.yaml", "--data", recipe.dump, "--sets", "test"]
     assert words in refused(*command)
     assert "job 1 of 1 has not finished" in refused(*command, "--merge")
-    assert not list(copy.glob("round_*/decode_*/test/text"))
+    assert not list(copy.glob("round_*/decode_decode/test/text"))
 
 
 def test_another_espnet_or_python(refused, recipe, tmp_path, monkeypatch):
