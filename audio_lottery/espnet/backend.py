@@ -1,5 +1,7 @@
 """Rounds trained by ESPnet: the :class:`audio_lottery.rounds.Backend` of the recipes."""
 
+import logging
+import math
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ import torch
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import Recipe, parse
+from audio_lottery.espnet.features import read_features
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.tasks import get_task
@@ -18,8 +21,11 @@ from audio_lottery.espnet.trainer import refuse_unsupported
 from audio_lottery.espnet.versions import git_hash, versions
 from audio_lottery.fileio import read_json
 from audio_lottery.metrics.macs import count_asr
-from audio_lottery.scope import ScopeConfig, find_scope
+from audio_lottery.scope import ScopeConfig, find_scope, unknown_tensors
 
+log = logging.getLogger("audio_lottery")
+# Dev scores that the ledger keeps, where a model has them.
+SCORES = ("loss", "loss_ctc", "loss_transducer", "cer_ctc", "cer", "wer", "acc")
 # Length of audio that MACs are stated for.
 MACS_SECONDS = 10.0
 # ESPnet options that a search may be continued with otherwise: where and how it runs, what it shows.
@@ -64,7 +70,11 @@ class EspnetBackend:
         return {key: value for key, value in vars(self.args).items() if key not in HARMLESS}
 
     def scope(self) -> list[str]:
-        """Names of the tensors that may be pruned, in network order."""
+        """Names of the tensors that may be pruned, in network order; says which ones nobody knows."""
+        for name, shape in unknown_tensors(self.model).items():
+            if name not in find_scope(self.model, self.scope_config):
+                log.warning("%s %s stays dense: it is of a module that the scope does not know; "
+                            "a pattern of scope.include that matches its whole name prunes it", name, list(shape))
         return list(find_scope(self.model, self.scope_config))
 
     def train(self, round_folder: Path, options: Mapping[str, str]) -> None:
@@ -94,13 +104,21 @@ class EspnetBackend:
         steps = read_json(round_folder / "steps.json")
         epoch = max(map(int, steps))
         self.model.load_state_dict(load_state(averaged_model_file(round_folder)))
-        macs = count_asr(self.model, MACS_SECONDS, self._rate()).to_dict()
+        macs = count_asr(self.model, MACS_SECONDS, self._rate(), **self._features()).to_dict()
         return {
             "seed": self.args.seed, "epochs": epoch, "steps": steps[str(epoch)],
             "valid": _valid_scores(round_folder),
             "macs": macs,
             "versions": versions(), "git": git_hash(),
         }
+
+    def _features(self) -> dict[str, Any]:
+        """What ``count_asr`` needs to know of a model that takes features."""
+        if self.args.input_size is None:
+            return {}
+        features = read_features(self.recipe.train)
+        frames = features.frames_per_second if features else 100.0
+        return {"feature_size": self.args.input_size, "frames_per_second": frames}
 
     def _rate(self) -> int:
         rate = (self.args.frontend_conf or {}).get("fs", 16000)
@@ -118,5 +136,5 @@ def _valid_scores(round_folder: Path) -> dict[str, float]:
     states = torch.load(round_folder / "checkpoint.pth", map_location="cpu", weights_only=True)
     epochs = [values["valid"] for values in states["reporter"]["stats"].values() if "valid" in values]
     best = min(epochs, key=lambda scores: scores.get("loss", float("inf")))
-    return {key: float(best[key]) for key in ("loss", "loss_ctc", "cer_ctc", "cer", "wer", "acc")
-            if isinstance(best.get(key), int | float) and best[key] == best[key]}
+    return {key: float(best[key]) for key in SCORES
+            if isinstance(best.get(key), int | float) and math.isfinite(best[key])}

@@ -45,6 +45,25 @@ def test_show_reads_the_search(exp, capsys):
     assert shown["total"]["in scope"]["density"] == pytest.approx(0.36, abs=1e-3)
 
 
+def test_a_matrix_of_an_unknown_module_is_named(caplog):
+    from audio_lottery.espnet.backend import EspnetBackend
+    from audio_lottery.scope import ScopeConfig
+
+    class Unknown(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear, self.table = torch.nn.Linear(3, 3), torch.nn.Parameter(torch.ones(4, 4))
+
+    backend = EspnetBackend.__new__(EspnetBackend)
+    backend.model, backend.scope_config = Unknown(), ScopeConfig()
+    assert backend.scope() == ["linear.weight"]
+    assert "table [4, 4] stays dense" in caplog.text
+    caplog.clear()
+    backend.scope_config = ScopeConfig(include=("linear", "table"))
+    assert backend.scope() == ["table", "linear.weight"]
+    assert caplog.text == ""
+
+
 def test_rounds_are_ordinary_espnet_models(exp):
     """Invariant 1: stock names and shapes, strictly; pruned weights exact zeros; no mask inside."""
     layout = Layout(exp)
