@@ -151,3 +151,43 @@ def test_too_short(engine):
     for samples in (np.zeros(10, np.float32), np.zeros(300, np.float32)):
         with pytest.raises(LotteryError, match="leave"):
             recogniser.transcribe(samples, 16000)
+
+
+def test_packed_and_unpacked_espnet_loads_the_same_model(tmp_path):
+    """A round's folder -> ticket -> folder, read by ESPnet's own loader; the engine agrees with both."""
+    import yaml
+    from espnet2.tasks.asr import ASRTask
+
+    from audio_lottery.engine.recogniser import Recogniser
+    from audio_lottery.export import folder
+    from audio_lottery.mask import Mask
+
+    size = 80
+    stats = tmp_path / "feats_stats.npz"
+    np.savez(stats, count=10, sum=np.full(size, -40.0, np.float32), sum_square=np.full(size, 400.0, np.float32))
+    model, ticket = make("conformer", CONFORMER, normalize="utterance_mvn")
+    config = ASRTask.get_default_config()
+    config |= ticket.config | {
+        "token_list": TOKENS, "model_conf": {"ctc_weight": 1.0}, "normalize": "global_mvn", "decoder": None,
+        "normalize_conf": {"stats_file": str(stats)}, "specaug": None, "init": None, "version": "202611",
+    }  # fmt: skip
+    exp = tmp_path / "tag" / "round_01"
+    exp.mkdir(parents=True)
+    (exp / "config.yaml").write_text(yaml.safe_dump(config))
+    mean, std = np.full(size, -4.0, np.float32), np.full(size, 24**0.5, np.float32)
+    state = model.state_dict() | {"normalize.mean": torch.from_numpy(mean), "normalize.std": torch.from_numpy(std)}
+    torch.save(state, exp / "valid.loss.ave.pth")
+    masks = {name: torch.from_numpy(mask) for name, mask in ticket.masks.items()}
+    Mask(masks).save(tmp_path / "tag" / "masks" / "round_01.safetensors")
+
+    ticket_file.write(tmp_path / "a.ticket", folder.from_folder(exp))
+    folder.to_folder(ticket_file.read(tmp_path / "a.ticket"), tmp_path / "out")
+    stats.unlink()  # the folder stands on its own
+    loaded, _ = ASRTask.build_model_from_file(tmp_path / "out" / "config.yaml", tmp_path / "out" / "model.pth")
+    assert set(loaded.state_dict()) == set(state)
+    assert all(value.equal(state[name]) for name, value in loaded.state_dict().items())
+    samples = speech(1.5)
+    with torch.no_grad():
+        want, _ = loaded.eval().encode(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+    recogniser = Recogniser.load(tmp_path / "a.ticket")
+    assert np.abs(recogniser.encode(recogniser.features(samples, 16000)) - want[0].numpy()).max() < 1e-4
