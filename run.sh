@@ -19,6 +19,7 @@ test_sets="test"
 local_data_opts=
 
 fs=8000
+feats_type=raw
 audio_format=wav
 resample=true
 min_wav_duration=0.1
@@ -51,7 +52,7 @@ be run alone, again, and continued after it was stopped.
 Stages
   1  data preparation: local/data.sh makes $datadir/{$train_set,$valid_set,$test_sets}; validated
   2  audio to one rate and format in $dumpdir/raw; too short and too long training utterances dropped;
-     speed perturbation and noise at will
+     speed perturbation, noise and filterbanks at will
   3  token list
   4  feature statistics
   5  dense training (round 0), with the initial weights kept
@@ -68,6 +69,7 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --test_sets 'NAME ...'          [$test_sets]
   --local_data_opts '...'         arguments for local/data.sh, quoted as for a shell
   --fs N                          sampling rate in Hz of audio and model [$fs]
+  --feats_type raw|fbank          train from audio, or from filterbanks computed once in stage 2 [$feats_type]
   --audio_format wav|flac         [$audio_format]
   --resample true|false           resample audio of another rate, or refuse it [$resample]
   --min_wav_duration S            shortest training utterance in seconds [$min_wav_duration]
@@ -113,6 +115,7 @@ case $token_type in
     *) die "--token_type $token_type: word, char, bpe or unigram is expected" ;;
 esac
 
+case $feats_type in raw | fbank) ;; *) die "--feats_type $feats_type: raw or fbank is expected" ;; esac
 read -ra train_snrs <<<"$train_snr"
 read -ra snrs <<<"$test_snrs"
 case ${#train_snrs[@]} in 0 | 2) ;; *) die "--train_snr $train_snr: two numbers in dB are expected, as '0 20'" ;; esac
@@ -139,10 +142,12 @@ token_dir=$datadir/token_list/$tokens
 # Another training set has statistics and experiments of its own.
 made=${speed_perturb_factors:+_sp${speed_perturb_factors// /_}}
 noisy=$made${train_snr:+_snr${train_snrs[0]:-}to${train_snrs[1]:-}}
-stats_dir=$expdir/asr_stats_raw_$tokens$noisy
-exp=$expdir/${asr_tag:-${asr_name#train_}_${tokens}${noisy}_$(basename "$lottery_conf" .yaml)}
+stats_dir=$expdir/asr_stats_${feats_type}_$tokens$noisy
+feats=${feats_type#raw}
+exp=$expdir/${asr_tag:-${asr_name#train_}${feats:+_$feats}_${tokens}${noisy}_$(basename "$lottery_conf" .yaml)}
 inference_tag=${inference_tag:-${inference_name#decode_}}
-dump=$dumpdir/raw
+raw=$dumpdir/raw
+dump=$dumpdir/$feats_type
 read -ra tests <<<"$test_sets"
 sets=("$train_set" "$valid_set" "${tests[@]}")
 noisy_tests=()
@@ -187,27 +192,32 @@ if begin 1 "data preparation"; then
     audio-lottery validate --allow_pipes "$allow_pipes" "${sets[@]/#/$datadir/}"
 fi
 
-if begin 2 "audio to $fs Hz $audio_format in $dump"; then
+if begin 2 "audio to $fs Hz $audio_format in $raw"; then
     for name in "${sets[@]}"; do
         limits=(--min_wav_duration "$min_wav_duration" --max_wav_duration "$max_wav_duration")
         # Test sets are scored whole.
         if [[ " $test_sets " == *" $name "* ]]; then limits=(--min_wav_duration 0 --max_wav_duration inf); fi
         speeds=
         [ "$name" != "$train_set" ] || speeds=$speed_perturb_factors
-        audio-lottery format --data "$datadir/$name" --dump "$dump/$name${speeds:+$made}" --fs "$fs" \
+        audio-lottery format --data "$datadir/$name" --dump "$raw/$name${speeds:+$made}" --fs "$fs" \
             --resample "$resample" --audio_format "$audio_format" "${limits[@]}" ${channel:+--channel "$channel"} \
             --allow_pipes "$allow_pipes" ${speeds:+--speed_perturb_factors "$speeds"} --nj "$nj"
     done
     if [ -n "$train_snr" ]; then
-        audio-lottery mix_noise --data "$dump/$train_set$made" --out "$dump/$train" --noise "$noise_root" \
+        audio-lottery mix_noise --data "$raw/$train_set$made" --out "$raw/$train" --noise "$noise_root" \
             --snr "${train_snrs[@]}" --part train --nj "$nj"
     fi
     for snr in "${snrs[@]}"; do
         for name in "${tests[@]}"; do
-            audio-lottery mix_noise --data "$dump/$name" --out "$dump/${name}_snr$snr" --noise "$noise_root" \
+            audio-lottery mix_noise --data "$raw/$name" --out "$raw/${name}_snr$snr" --noise "$noise_root" \
                 --snr "$snr" --part test --nj "$nj"
         done
     done
+    if [ "$feats_type" = fbank ]; then
+        for name in "$train" "${scored[@]}"; do
+            audio-lottery fbank --data "$raw/$name" --out "$dump/$name" --asr_config "$asr_config" --nj "$nj"
+        done
+    fi
 fi
 
 if begin 3 "token list $token_dir"; then

@@ -15,6 +15,7 @@ COMMANDS = {
     "mix_noise": "write a noisy copy of a data folder, at an SNR in dB",
     "validate": "check data folders before anything is computed from them",
     "format": "convert a data folder's audio to one rate and format",
+    "fbank": "compute a set's filterbanks once, to train from",
     "tokens": "make the token list, and the SentencePiece model where one is needed",
     "ngram": "estimate an n-gram language model over a recipe's tokens",
     "stats": "collect the feature statistics that training normalises with",

@@ -3,7 +3,6 @@
 import dataclasses
 import multiprocessing
 import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -12,11 +11,12 @@ from tqdm import tqdm
 
 from audio_lottery import fileio
 from audio_lottery.data import done, kaldi, pipes
+from audio_lottery.data.folder import make_folder
 from audio_lottery.data.utterance import Job, Options, Result, file_name, format_utterance
 from audio_lottery.errors import LotteryError
 
 VERSION = 1  # raise when the output changes
-MARKER, PIPED = ".done", "piped"
+PIPED = "piped"
 
 
 def format_data(source: str | Path, dump: str | Path, options: Options, nj: int = 1) -> bool:
@@ -32,22 +32,7 @@ def format_data(source: str | Path, dump: str | Path, options: Options, nj: int 
     source, dump = Path(source), Path(dump)
     data = kaldi.DataDir.read(source, options.allow_pipes)
     key = _digest(data, dump, options)
-    if done.finished(dump / MARKER, key):
-        return False
-    if dump.exists() and not (dump / MARKER).is_file() and any(dump.iterdir()):
-        raise LotteryError(f"{dump}: holds files this command did not write: move it away, or choose another")
-    dump.parent.mkdir(parents=True, exist_ok=True)
-    temporary = dump.parent / f".{dump.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed run
-    try:
-        temporary.mkdir()
-        _write(data, temporary, dump, options, nj)
-        os.sync()
-        done.finish(temporary / MARKER, key, [path for path in temporary.rglob("*") if path.is_file()])
-        _swap(temporary, dump)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return True
+    return make_folder(dump, key, lambda temporary: _write(data, temporary, dump, options, nj))
 
 
 def _digest(data: kaldi.DataDir, dump: Path, options: Options) -> str:
@@ -58,17 +43,6 @@ def _digest(data: kaldi.DataDir, dump: Path, options: Options) -> str:
     if chosen["speeds"] == (1.0,):
         chosen.pop("speeds")
     return done.digest("format", VERSION, str(dump), chosen, tables, stamps)
-
-
-def _swap(temporary: Path, dump: Path) -> None:
-    """Put the new folder in the old one's place."""
-    old = temporary.with_suffix(".old")
-    shutil.rmtree(old, ignore_errors=True)  # of a killed run
-    if dump.exists():
-        os.rename(dump, old)
-    os.rename(temporary, dump)
-    fileio.fsync(dump.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(data: kaldi.DataDir, folder: Path, final: Path, options: Options, nj: int) -> None:

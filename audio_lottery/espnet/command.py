@@ -11,7 +11,9 @@ from pathlib import Path
 import yaml
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.features import ABOUT, parse_yaml, read_features
 from audio_lottery.espnet.tasks import get_task
+from audio_lottery.fileio import read_text
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,12 @@ class Recipe:
         if self.bpemodel:
             options += ["--bpemodel", self.bpemodel]
         for part, folder in (("train", self.train), ("valid", self.valid)):
-            for table, name, kind in (("wav.scp", "speech", data_kind(folder)), ("text", "text", "text")):
-                options += [f"--{part}_data_path_and_name_and_type", f"{folder}/{table},{name},{kind}"]
+            for data in (speech_data(folder), f"{folder}/text,text,text"):
+                options += [f"--{part}_data_path_and_name_and_type", data]
+        if has_features(self.train) != has_features(self.valid):
+            raise LotteryError(f"{self.train} and {self.valid}: one holds audio, the other features: run stage 2 again")
+        if has_features(self.train):
+            options += ["--input_size", read_text(f"{self.train}/feats_dim").strip()]
         return options
 
     def training(self, output: str | Path, extra: Sequence[str] = ()) -> list[str]:
@@ -57,15 +63,38 @@ class Recipe:
         for part in ("train", "valid"):
             for shape in ("speech_shape", f"text_shape.{self.token_type}"):
                 options += [f"--{part}_shape_file", f"{self.stats}/{part}/{shape}"]
-        # Only read by batch_type folded: the lengths (samples, tokens) that halve a batch.
-        options += ["--fold_length", "80000", "--fold_length", "150"]
-        return [*options, *self.asr_args, *extra]
+        # Only read by batch_type folded: the lengths (samples or frames, tokens) that halve a batch.
+        options += ["--fold_length", "800" if has_features(self.train) else "80000", "--fold_length", "150"]
+        return [*options, *self._batch_bins(), *self.asr_args, *extra]
+
+    def _batch_bins(self) -> list[str]:
+        """For features, ``batch_bins`` of the configuration, which counts samples, in numbers of features.
+
+        So a batch holds about the same speech whatever the input is.
+        """
+        features = read_features(self.train)
+        if features is None or not Path(self.asr_config).is_file():
+            return []
+        bins = parse_yaml(self.asr_config).get("batch_bins", 1000000)
+        return ["--batch_bins", str(round(bins * features.size / features.hop))]
 
 
-def data_kind(folder: str | Path) -> str:
-    """ESPnet's type of a set's wav.scp: audio, or features in a Kaldi ark."""
+def has_features(folder: str | Path) -> bool:
+    """Whether a formatted set holds features instead of audio."""
     path = Path(folder) / "feats_type"
-    return "sound" if not path.exists() or path.read_text().strip() == "raw" else "kaldi_ark"
+    return path.exists() and read_text(path).strip() != "raw"
+
+
+def speech_data(folder: str | Path) -> str:
+    """A set's speech as ESPnet's options name it: file, name and type, of audio or of features in Kaldi archives."""
+    return f"{folder}/feats.scp,speech,kaldi_ark" if has_features(folder) else f"{folder}/wav.scp,speech,sound"
+
+
+def input_files(folder: str | Path) -> list[str]:
+    """The files of a formatted set that decide what a model is trained on."""
+    names = ["wav.scp", "text"] + (["feats.scp", "feats_dim"] if has_features(folder) else [])
+    about = f"{folder}/{ABOUT}"
+    return [f"{folder}/{name}" for name in names] + ([about] if Path(about).is_file() else [])
 
 
 def parse(task: str, command: Sequence[str], remedy: str = "mend --asr_config or --asr_args") -> Namespace:

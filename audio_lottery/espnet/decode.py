@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import data_kind, parse_by
+from audio_lottery.espnet.command import parse_by, speech_data
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -89,7 +89,7 @@ def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
     command = ["--config", decoding.config, "--ngpu", str(decoding.ngpu), "--output_dir", str(output),
                "--key_file", str(key_file), f"--{name}_train_config", str(decoding.round_folder / "config.yaml"),
                f"--{name}_model_file", str(decoding.model), "--data_path_and_name_and_type",
-               f"{decoding.data}/wav.scp,speech,{data_kind(decoding.data)}"]
+               speech_data(decoding.data)]
     with quiet():
         stock = importlib.import_module(COMMANDS[decoding.task])
     parse_by(stock.get_parser(), command, "decoding", f"mend {decoding.config}")

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import Recipe, parse
+from audio_lottery.espnet.command import Recipe, input_files, parse
 from audio_lottery.espnet.logs import logged_to
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -20,8 +20,7 @@ def collect(recipe: Recipe) -> bool:
     command = ["--config", recipe.asr_config, "--output_dir", str(out), "--collect_stats", "true",
                "--ngpu", "0", *recipe.data_options(), *recipe.asr_args,
                "--train_shape_file", f"{recipe.train}/wav.scp", "--valid_shape_file", f"{recipe.valid}/wav.scp"]
-    for path in (recipe.asr_config, recipe.token_list, *(f"{folder}/{table}" for folder in
-                 (recipe.train, recipe.valid) for table in ("wav.scp", "text"))):
+    for path in (recipe.asr_config, recipe.token_list, *input_files(recipe.train), *input_files(recipe.valid)):
         if not Path(path).is_file():
             raise LotteryError(f"{path}: not found: run stages 1 to 3 first")
     inputs = _digest(recipe, command)
@@ -42,9 +41,6 @@ def collect(recipe: Recipe) -> bool:
 
 def _digest(recipe: Recipe, command: list[str]) -> str:
     total = hashlib.sha256("\0".join(command).encode())
-    for folder in (recipe.train, recipe.valid):
-        for table in ("wav.scp", "text"):
-            total.update(sha256(f"{folder}/{table}").encode())
-    for path in (recipe.asr_config, recipe.token_list):
+    for path in (*input_files(recipe.train), *input_files(recipe.valid), recipe.asr_config, recipe.token_list):
         total.update(sha256(path).encode())
     return total.hexdigest() + "\n"

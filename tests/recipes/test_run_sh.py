@@ -56,6 +56,8 @@ def test_help_names_every_option_and_stage(recipe):
     (["--nj", "0"], "--nj 0"),
     (["--ngpu", "-1"], "--ngpu -1"),
     (["--token_type", "phone"], "--token_type phone: word, char, bpe or unigram"),
+    (["--feats_type", "mfcc"], "--feats_type mfcc: raw or fbank"),
+    (["--feats_type", "fbank", "--stage", "3"], "dump/fbank/train/wav.scp is missing: run stage 2 first"),
     (["--test_snrs", "10 loud", "--noise_root", "white"], "loud: a number in dB"),
     (["--test_snrs", "10 0"], "where noise is, --noise_root says"),
     (["--train_snr", "10", "--noise_root", "white"], "--train_snr 10: two numbers in dB"),
