@@ -42,7 +42,7 @@ def test_show_reads_the_search(exp, capsys):
     assert cli.main(show, [str(exp), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["round"] == 2
-    assert shown["total"]["in scope"]["density"] == pytest.approx(0.36, abs=1e-3)
+    assert shown["scope"]["density"] == pytest.approx(0.36, abs=1e-3)
 
 
 def test_a_matrix_of_an_unknown_module_is_named(caplog):
