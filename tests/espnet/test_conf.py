@@ -39,7 +39,7 @@ def test_small_configurations_train(path):
     loss.backward()
     assert loss.isfinite() and loss > 0 and weight == 2
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
-    hybrid = "transformer" in path.stem
+    hybrid = "transformer" in path.stem or "hybrid" in path.stem
     assert (stats.get("loss_att") is not None) == hybrid
 
 
