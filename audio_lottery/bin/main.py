@@ -34,6 +34,7 @@ COMMANDS = {
     "unpack": "unpack a ticket file into a folder that ESPnet loads",
     "info": "show what a ticket file holds",
     "verify": "verify a ticket file, also against the model it was made from",
+    "transcribe": "recognise audio with a ticket file alone: no torch, no ESPnet",
 }
 
 
