@@ -28,6 +28,9 @@ setup(
         "sentencepiece==0.2.1",  # ESPnet's own pin
         "kaldiio>=2.18",
         "soundfile>=0.12",
+        "soxr>=0.5",
+        "tqdm>=4.60",
+        "zstandard>=0.22",
         "espeakng-loader>=0.2.4",
         "matplotlib>=3.8",
         "tensorboard>=2.14",  # the curves of a search, density among them
