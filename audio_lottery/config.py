@@ -107,7 +107,10 @@ def _known(key: str, known: list[str], where: str, prefix: str = "") -> None:
 
 
 def _override(values: dict[str, Any], arguments: str) -> None:
-    words = shlex.split(arguments)
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise LotteryError(f"--lottery_args {arguments}: {error}: mend its quotes") from None
     while words:
         option = words.pop(0)
         if not option.startswith("--"):
@@ -119,7 +122,10 @@ def _override(values: dict[str, Any], arguments: str) -> None:
             raise LotteryError(f"--lottery_args: {option} has no value: write {option} VALUE")
         key, _, inner = option[2:].partition(".")
         _known(key, [f.name for f in dataclasses.fields(LotteryConfig)], "--lottery_args")
-        parsed = [yaml.safe_load(word) for word in given]
+        try:
+            parsed = [yaml.safe_load(word) for word in given]
+        except yaml.YAMLError:
+            raise LotteryError(f"--lottery_args: {option} {' '.join(given)}: not a YAML value: mend it") from None
         if not inner:
             values[key] = parsed[0] if len(parsed) == 1 else parsed
             continue

@@ -56,6 +56,7 @@ def test_bad_files_name_file_and_line(tmp_path, text, said):
 @pytest.mark.parametrize("arguments, said", [
     ("rate 0.2", "is not an option"), ("--rate", "has no value"), ("--nope 1", "unknown key nope"),
     ("--scope.nope 1", "unknown key scope.nope"), ("--rate 0", "out of range"),
+    ("--rate 'a", "No closing quotation: mend its quotes"), ("--rate [", "not a YAML value"),
 ])
 def test_bad_arguments(arguments, said):
     with pytest.raises(LotteryError, match=said):
