@@ -1,12 +1,39 @@
 """Package description. Versions that were tested together are pinned in constraints.txt."""
 
 import re
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from audio_lottery.engine import LIBRARY  # noqa: E402
+from audio_lottery.engine.build import BuildError, build  # noqa: E402
+
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "audio_lottery/__init__.py").read_text()).group(1)
+
+
+class BuildEngine(build_ext):
+    """Compile the engine beside its Python files; without a compiler numpy runs the same networks."""
+
+    def engine_folder(self) -> Path:
+        """Where the library goes: the source tree of an editable install, else the build tree."""
+        return (HERE if self.inplace or self.editable_mode else Path(self.build_lib)) / "audio_lottery/engine"
+
+    def run(self) -> None:
+        """Build, or say why not."""
+        try:
+            build(self.engine_folder())
+        except BuildError as error:
+            print(f"warning: the sparse engine was not built ({error}): numpy will run instead", file=sys.stderr)
+
+    def get_outputs(self) -> list[str]:
+        """The library, if it could be built."""
+        library = self.engine_folder() / LIBRARY
+        return [str(library)] if library.exists() else []
+
 
 setup(
     name="audio-lottery",
@@ -44,5 +71,7 @@ setup(
         "lm": ["kenlm>=0.2"],  # n-gram scores while decoding; built from source, so it needs a C++ compiler
         "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6"],
     },
+    ext_modules=[Extension("audio_lottery.engine.library", sources=[], optional=True)],
+    cmdclass={"build_ext": BuildEngine},
     entry_points={"console_scripts": ["audio-lottery=audio_lottery.bin.main:entry"]},
 )
