@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
+from audio_lottery.data.features import read_features
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import Recipe, parse
-from audio_lottery.espnet.features import read_features
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.tasks import get_task

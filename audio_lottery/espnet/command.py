@@ -10,8 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from audio_lottery.data.features import ABOUT, read_features
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.features import ABOUT, parse_yaml, read_features
+from audio_lottery.espnet.features import parse_yaml
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.fileio import read_text
 

@@ -13,34 +13,15 @@ import kaldiio
 import numpy as np
 import torch
 import yaml
+from safetensors.torch import save_file
 
 from audio_lottery import fileio
 from audio_lottery.data import audio, done, kaldi
+from audio_lottery.data.features import ABOUT, TENSORS, Features
 from audio_lottery.data.folder import make_folder
 from audio_lottery.errors import LotteryError
 
-VERSION = 1  # raise when the output changes
-ABOUT = "feats.json"  # what the features of a set are
-
-
-@dataclasses.dataclass(frozen=True)
-class Features:
-    """What a set's features are: numbers in a frame, samples from frame to frame, samples a second."""
-
-    size: int
-    hop: int
-    rate: int
-
-    @property
-    def frames_per_second(self) -> float:
-        """Frames in a second of audio."""
-        return self.rate / self.hop
-
-
-def read_features(folder: str | Path) -> Features | None:
-    """What the features of a formatted set are; None for a set of audio."""
-    path = Path(folder) / ABOUT
-    return Features(**fileio.read_json(path)["features"]) if path.is_file() else None
+VERSION = 2  # raise when the output changes
 
 
 def dump_features(source: str | Path, dump: str | Path, asr_config: str | Path, nj: int = 1) -> bool:
@@ -109,7 +90,9 @@ def _write(data: kaldi.DataDir, folder: Path, final: Path, conf: dict, nj: int) 
             results = list(pool.map(_extract, *zip(*jobs, strict=True)))
     where = {utterance: (f"{final / job[1].name}:{offset}", frames)
              for job, result in zip(jobs, results, strict=True) for utterance, (offset, frames) in result.items()}
-    features = build_front_end(conf)[1]
+    front_end, features = build_front_end(conf)
+    # Its filters, with which a model trained from the features can be given audio.
+    save_file({name: value.contiguous() for name, value in front_end.state_dict().items()}, folder / TENSORS)
     kaldi.write_table(folder / "feats.scp", {utterance: place for utterance, (place, _) in where.items()})
     kaldi.write_table(folder / "utt2num_frames", {utterance: frames for utterance, (_, frames) in where.items()})
     fileio.write_text(folder / "feats_type", "fbank\n")

@@ -10,6 +10,7 @@ import audio_lottery
 from audio_lottery.errors import LotteryError
 from audio_lottery.export import ticket_file
 from audio_lottery.export.arrays import to_torch
+from audio_lottery.export.front_end import add_front_end
 from audio_lottery.export.ticket_file import TicketFile
 from audio_lottery.fileio import atomic_path, read_text, sha256, write_text
 
@@ -81,7 +82,8 @@ def read_config(path: Path) -> dict:
 def from_folder(folder: Path, model: Path | None = None, mask: Path | None = None) -> TicketFile:
     """The ticket of EXP/round_NN: its config, its averaged model and EXP/masks/round_NN.safetensors.
 
-    Without a mask file (round 0) the ticket is dense: no tensor is pruned.
+    Without a mask file (round 0) the ticket is dense: no tensor is pruned. A model trained from filterbanks
+    gets the front end that computed them.
     """
     from audio_lottery.mask import Mask
 
@@ -100,16 +102,17 @@ def from_folder(folder: Path, model: Path | None = None, mask: Path | None = Non
         "model_sha256": sha256(model),
         "mask_sha256": sha256(mask) if mask else None,
     }
+    config, state, added = add_front_end(config, load_state(model))
     tokens = [str(token) for token in config["token_list"]]
     public = {key: value for key, value in config.items() if key not in PRIVATE and key != "token_list"}
     return ticket_file.make(
-        load_state(model),
+        state,
         dict(Mask.load(mask)) if mask else {},
         public,
         tokens,
         tokenizer=_tokenizer(config, folder),
         statistics=_statistics(config, folder),
-        provenance=provenance,
+        provenance=provenance | added,
     )
 
 

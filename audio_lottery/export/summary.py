@@ -7,8 +7,9 @@ import numpy as np
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.export import schema, ticket_file
-from audio_lottery.export.arrays import STORAGE, from_any
+from audio_lottery.export.arrays import STORAGE, from_any, to_torch
 from audio_lottery.export.container import Reader
+from audio_lottery.export.front_end import ADDED
 from audio_lottery.export.maskcode import matrix_shape
 from audio_lottery.export.ticket_file import TicketFile
 
@@ -63,8 +64,12 @@ def text(report: dict) -> str:
 def compare(reader: Reader, ticket: TicketFile, state: Mapping) -> float:
     """The worst error as a fraction of a row's largest magnitude; 0 means bit for bit.
 
-    A tensor outside its encoding's bound, or that only one side has, is a :class:`LotteryError`.
+    A tensor outside its encoding's bound, or that only one side has, is a :class:`LotteryError`. A front end that
+    the ticket was given (see :mod:`audio_lottery.export.front_end`) may be missing in the model.
     """
+    if ADDED in ticket.provenance:
+        own = to_torch({name: tensor for name, tensor in ticket.tensors.items() if name.startswith("frontend.")})
+        state = {**own, **state}
     if list(state) != list(ticket.tensors):
         odd = sorted(set(state) ^ set(ticket.tensors))
         raise LotteryError(

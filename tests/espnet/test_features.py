@@ -9,6 +9,7 @@ import yaml
 from espnet2.asr.frontend.default import DefaultFrontend
 
 from audio_lottery.data import kaldi
+from audio_lottery.data.features import Features, read_features
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import command, features
 from audio_lottery.fileio import read_jsonl
@@ -42,9 +43,9 @@ def test_features_are_those_of_espnets_front_end(recipe, fbank):
         expected = front_end(speech[None], torch.tensor([len(speech)]))[0][0].numpy()
         np.testing.assert_array_equal(scp[utterance], expected)
         assert counts[utterance] == str(len(expected))
-    assert features.read_features(fbank / "train") == features.Features(size=20, hop=80, rate=8000)
+    assert read_features(fbank / "train") == Features(size=20, hop=80, rate=8000)
     assert (fbank / "train/feats_dim").read_text() == "20\n"
-    assert features.read_features(recipe.dump / "train") is None
+    assert read_features(recipe.dump / "train") is None
 
 
 def test_done_once_and_again_when_the_front_end_changes(recipe, fbank, tmp_path):
@@ -134,3 +135,32 @@ def test_decoding_from_features(trained, fbank, tmp_path):
                              "--sets", "test", *step) == 0
     text = (trained["fbank"] / "round_00/decode_ctc/test/text").read_text().splitlines()
     assert [line.split()[0] for line in text] == kaldi.DataDir.read(fbank / "test").utterances
+
+
+def test_a_ticket_trained_from_features_takes_audio(trained, recipe, fbank, tmp_path):
+    from espnet2.tasks.asr import ASRTask
+
+    exp, ticket = trained["fbank"] / "round_00", tmp_path / "model.ticket"
+    assert audio_lottery("pack", exp, ticket, "--values", "fp32") == 0
+    assert audio_lottery("verify", ticket, "--model", next(exp.glob("valid.*.ave*.pth"))) == 0
+    assert audio_lottery("unpack", ticket, tmp_path / "model") == 0
+    data = kaldi.DataDir.read(fbank / "test")
+    utterance = data.utterances[0]
+    speech = torch.from_numpy(soundfile.read(data.wav[utterance], dtype="float32")[0])[None]
+    frames = torch.from_numpy(kaldiio.load_scp(str(fbank / "test/feats.scp"))[utterance].copy())[None]
+    outputs = []
+    for folder, model, given in ((tmp_path / "model", "model.pth", speech), (exp, "1epoch.pth", frames)):
+        model, _ = ASRTask.build_model_from_file(folder / "config.yaml", folder / model)
+        with torch.no_grad():
+            outputs.append(model.eval().encode(given, torch.tensor([given.shape[1]]))[0])
+    torch.testing.assert_close(*outputs, rtol=0, atol=1e-5)
+
+
+def test_features_made_anew_with_another_size_are_refused(trained, recipe, fbank, tmp_path):
+    from audio_lottery.export.front_end import add_front_end
+
+    config = yaml.safe_load((trained["fbank"] / "round_00/config.yaml").read_text())
+    with pytest.raises(LotteryError, match="does not hold features of size 21"):
+        add_front_end({**config, "input_size": 21}, {})
+    kept = {**config, "train_data_path_and_name_and_type": [["elsewhere/feats.scp", "speech", "kaldi_ark"]]}
+    assert add_front_end(kept, {}) == (kept, {}, {})
