@@ -4,19 +4,27 @@ import dataclasses
 import difflib
 import shlex
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from audio_lottery.allocation import allocations
+from audio_lottery import granularity
+from audio_lottery.allocation import Allocation, allocations
 from audio_lottery.criteria import criteria
+from audio_lottery.criteria.conf import CriterionConf
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_text
+from audio_lottery.granularity.n_of_m import check_density
 from audio_lottery.moment import Moment
+from audio_lottery.restart import restarts
+from audio_lottery.schedule import Schedule, schedules
 from audio_lottery.scope import ScopeConfig
 
-PRUNE_FROM = ("last", "average")
+PRUNE_FROM = ("last", "average", "init")
+# Keys whose values are mappings of options, as ESPnet's encoder and encoder_conf.
+OPTIONS = ("schedule_conf", "criterion_conf", "allocation_conf")
 
 
 @dataclass(frozen=True)
@@ -25,20 +33,31 @@ class LotteryConfig:
 
     rounds      rounds after the dense one (round 0)
     rate        fraction of the remaining weights in scope that each round prunes, in (0, 1)
-    rewind      the weights each round starts from: 0 (initial), 500it or 2ep of the dense training
-    criterion   score of a weight; the smallest are pruned
-    allocation  where the budget goes
-    prune_from  the trained weights that are scored: the last epoch's, or the average of the n best
-    seed        seed of random criteria
+    schedule    how much a round prunes: constant, decaying, densities, one_shot; schedule_conf: its options
+    restart     the weights each round starts from: rewind, learning_rate, finetune, fresh, sign
+    rewind      for restart rewind: 0 (initial weights), 500it or 2ep of the dense training
+    criterion   score of a weight; the smallest are pruned; criterion_conf: set, batches, iterations
+    granularity what goes together: weight, 8x1, 2:4, row, column, head, ffn_channel, conv_channel, layer
+    allocation  where the budget goes; allocation_conf: its options
+    prune_from  the weights that are scored: of the last epoch, the average of the n best, or the initial ones
+    masks_from  take the masks of another search: its folder, or its preset (imp) for the one beside this
+    seed        seed of random criteria and fresh weights
     scope       which tensors may be pruned: include, exclude (regular expressions), output_layer
     """
 
     rounds: int = 8
     rate: float = 0.2
+    schedule: str = "constant"
+    schedule_conf: dict[str, Any] = field(default_factory=dict)
+    restart: str = "rewind"
     rewind: str = "0"
     criterion: str = "magnitude"
+    criterion_conf: dict[str, Any] = field(default_factory=dict)
+    granularity: str = "weight"
     allocation: str = "global"
+    allocation_conf: dict[str, Any] = field(default_factory=dict)
     prune_from: str = "last"
+    masks_from: str | None = None
     seed: int = 0
     scope: ScopeConfig = field(default_factory=ScopeConfig)
 
@@ -50,8 +69,39 @@ class LotteryConfig:
         if self.prune_from not in PRUNE_FROM:
             raise LotteryError(f"prune_from: {self.prune_from!r} is unknown: choose from {', '.join(PRUNE_FROM)}")
         criteria.get(self.criterion)
+        granularity.parse(self.granularity)
         allocations.get(self.allocation)
+        restarts.get(self.restart)
+        schedules.get(self.schedule)
         Moment.parse(self.rewind)
+
+    def check(self) -> None:
+        """Refuse combinations that make no sense, with the reason and the nearest that does."""
+        self.make_schedule().check(self.rounds)
+        self.make_allocation()
+        conf = self.make_criterion_conf()
+        if self.restart != "rewind" and self.rewind != "0":
+            raise LotteryError(f"rewind: {self.rewind} with restart: {self.restart} would do nothing: take restart: "
+                               "rewind, or rewind: '0'")
+        if self.criterion == "movement" and self.prune_from == "init":
+            raise LotteryError("criterion: movement of initial weights is nothing: take prune_from: last")
+        if conf.iterations > 1 and ":" in self.granularity:
+            raise LotteryError(f"criterion_conf: iterations pass densities that {self.granularity} cannot give: "
+                               "take iterations: 1")
+        self._check_masks_from()
+        self._check_n_of_m()
+
+    def make_schedule(self) -> Schedule:
+        """The schedule with its options."""
+        return schedules.make(self.schedule, self.schedule_conf, rate=self.rate)
+
+    def make_allocation(self) -> Allocation:
+        """The allocation with its options."""
+        return allocations.make(self.allocation, self.allocation_conf)
+
+    def make_criterion_conf(self) -> CriterionConf:
+        """On which data a criterion scores, and in how many steps."""
+        return CriterionConf.read(self.criterion, self.criterion_conf)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``lottery.yaml``."""
@@ -60,18 +110,48 @@ class LotteryConfig:
                           for key, value in plain["scope"].items()}
         return plain
 
+    def _check_masks_from(self) -> None:
+        if self.masks_from is None:
+            return
+        plain, defaults = self.to_dict(), LotteryConfig().to_dict()
+        for key in ("schedule", "criterion", "allocation", "granularity"):
+            if plain[key] != defaults[key]:
+                raise LotteryError(f"{key}: {plain[key]} with masks_from: {self.masks_from} would do nothing, since "
+                                   f"the masks are made already: leave {key} out, or masks_from")
+
+    def _check_n_of_m(self) -> None:
+        if ":" not in self.granularity:
+            return
+        if self.allocation not in ("global", "uniform"):
+            raise LotteryError(f"allocation: {self.allocation} with granularity: {self.granularity}, which leaves no "
+                               "choice of where: take allocation: global")
+        schedule, whole = self.make_schedule(), 10**12
+        for number in range(1, self.rounds + 1):
+            check_density(self.granularity, Fraction(schedule.kept(number, whole), whole))
+
 
 def load(path: str | Path | None, arguments: str = "") -> LotteryConfig:
     """Read a YAML file (None: the defaults) and apply ``--key value`` overrides.
 
-    Keys of the scope are written ``--scope.exclude PATTERN`` (lists are separated by blanks).
+    Keys inside others are written ``--scope.exclude PATTERN`` or ``--schedule_conf.factor 0.9`` (lists are
+    separated by blanks).
     Raises :class:`LotteryError` that names file and line for an unknown key or a bad value.
     """
     values: dict[str, Any] = {}
     if path is not None:
         values = _read(Path(path))
     _override(values, arguments)
-    return _build(values, f"{path}" if path else "lottery configuration")
+    return from_dict(values, f"{path}" if path else "lottery configuration")
+
+
+def from_dict(values: dict[str, Any], where: str) -> LotteryConfig:
+    """The checked configuration of plain values, as to_dict gives them; ``where`` stands in front of errors."""
+    made = _build(values, where)
+    try:
+        made.check()
+    except LotteryError as error:
+        raise LotteryError(f"{where}: {error}") from None
+    return made
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -129,17 +209,23 @@ def _override(values: dict[str, Any], arguments: str) -> None:
         if not inner:
             values[key] = parsed[0] if len(parsed) == 1 else parsed
             continue
+        if key in OPTIONS:
+            values[key] = {**(values.get(key) or {}), inner: parsed[0] if len(parsed) == 1 else parsed}
+            continue
         _known(inner, [f.name for f in dataclasses.fields(ScopeConfig)], "--lottery_args", "scope.")
         single = inner == "output_layer"
         values["scope"] = {**(values.get("scope") or {}), inner: parsed[0] if single else parsed}
 
 
 def _build(values: dict[str, Any], where: str) -> LotteryConfig:
-    kinds = {"rounds": int, "rate": (float, int), "rewind": (str, int), "criterion": str, "allocation": str,
-             "prune_from": str, "seed": int, "scope": dict}
+    kinds = {"rounds": int, "rate": (float, int), "rewind": (str, int), "seed": int, "scope": dict,
+             "masks_from": (str, type(None)), **dict.fromkeys(OPTIONS, dict)}
     prefix = f"{where}: " if where else ""
+    grain = values.get("granularity")
+    if type(grain) is int and grain >= 60:  # YAML reads 2:4 as base 60: 2 * 60 + 4
+        values = {**values, "granularity": f"{grain // 60}:{grain % 60}"}
     for key, value in values.items():
-        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+        if not isinstance(value, kinds.get(key, str)) or isinstance(value, bool):
             raise LotteryError(f"{prefix}{key}: {value!r} has the wrong type: "
                                "see the comments in conf/lottery/imp.yaml")
     made = dict(values)

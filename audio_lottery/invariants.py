@@ -9,54 +9,87 @@ from pathlib import Path
 import torch
 import yaml
 
-from audio_lottery import snapshot
+from audio_lottery import granularity, snapshot
+from audio_lottery.config import LotteryConfig, from_dict
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text
+from audio_lottery.granularity import Groups
+from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout
-from audio_lottery.schedule import count_to_prune
+from audio_lottery.restart import keeps_learning_rate
+from audio_lottery.starts import expected
 from audio_lottery.zeros import count
 
 LoadState = Callable[[Path], dict[str, torch.Tensor]]
 
 
 def check_masks(layout: Layout) -> Iterator[str]:
-    """Masks nest, each prunes exactly the scheduled count, and the ledger holds their digests."""
-    config = yaml.safe_load(read_text(layout.config))
+    """Masks nest, each keeps exactly the scheduled count, groups are whole, the ledger holds their digests."""
+    config, groups = _config(layout), Groups.load(layout.groups) if layout.groups.exists() else None
     before = None
     for number in layout.finished()[1:]:
         mask = Mask.load(layout.mask(number))
-        kept = before.kept if before else mask.numel
         if before is not None and not mask.is_subset(before):
             yield f"round {number}: the mask keeps weights that round {number - 1} pruned"
-        wanted = kept - count_to_prune(kept, config["rate"])
-        if mask.kept != wanted:
-            yield f"round {number}: the mask keeps {mask.kept} weights, {wanted} are due"
+        if not config.masks_from:
+            yield from _count(config, mask, groups, number)
         row = Ledger(layout.ledger).get(number) or {}
         if row.get("mask_digest") != mask.digest():
             yield f"round {number}: the mask is not the one in {layout.ledger.name}"
         before = mask
 
 
-def check_start(layout: Layout) -> Iterator[str]:
-    """Every round started from theta0 (or thetak), bit for bit, with fresh optimiser, scheduler and seed."""
-    config = yaml.safe_load(read_text(layout.config))
+def _count(config: LotteryConfig, mask: Mask, groups: Groups | None, number: int) -> Iterator[str]:
+    wanted = config.make_schedule().kept(number, mask.numel)
+    selector = groups or granularity.parse(config.granularity).bind({n: tuple(m.shape) for n, m in mask.items()}, None)
+    if abs(mask.kept - wanted) > selector.slack():
+        within = f", or up to {selector.slack()} more or less" if selector.slack() else ""
+        yield f"round {number}: the mask keeps {mask.kept} weights, {wanted} are due{within}"
+    for name in selector.broken(mask):
+        yield f"round {number}: the mask cuts a group of {config.granularity} in {name}"
+
+
+def check_start(layout: Layout, load_state: LoadState) -> Iterator[str]:
+    """Every round started from the weights that it should, bit for bit, all else fresh as in round 0."""
+    config = _config(layout)
     first = read_json(layout.round(0) / "start.json")
+    fresh = ["optimizers", "schedulers", "scaler", "seed", "random_state"]
     for number in layout.finished():
-        theta = snapshot.load(layout.start(config["rewind"]) if number else layout.theta0)
+        theta, source = _expected(layout, config, load_state, number), "theta0.safetensors"
         if number:
             Mask.load(layout.mask(number)).apply_(theta)
+            source = layout.start(config.rewind).name if config.restart == "rewind" else f"restart {config.restart}"
         start = read_json(layout.round(number) / "start.json")
         yield from _same_names(f"round {number}: start", theta, start["tensors"])
         for name, digest in snapshot.digests(theta).items():
             if start["tensors"].get(name) != digest:
-                yield f"round {number}: tensor {name} did not start from {layout.start(config['rewind']).name}"
+                yield f"round {number}: tensor {name} did not start from {source}"
         if start["optimizer_states"]:
             yield f"round {number}: the optimiser did not start fresh ({start['optimizer_states']} states)"
-        for what in ("optimizers", "schedulers", "scaler", "seed", "random_state"):
+        for what in fresh[2:] if number and config.restart in keeps_learning_rate else fresh:
             if start[what] != first[what]:
                 yield f"round {number}: {what} started otherwise than in round 0"
+
+
+def _expected(layout: Layout, config: LotteryConfig, load_state: LoadState, number: int) -> dict[str, torch.Tensor]:
+    if number == 0:
+        return snapshot.load(layout.theta0)
+    before = layout.round(number - 1)
+
+    def trained() -> dict[str, torch.Tensor]:
+        if config.prune_from != "average":
+            return load_state(before / "latest.pth")
+        phase, key, _ = yaml.safe_load(read_text(before / "config.yaml"))["best_model_criterion"][0]
+        return load_state(before / f"{phase}.{key}.ave.pth")
+
+    scope = tuple(Mask.load(layout.mask(number)))
+    return dict(expected(layout, config, scope, trained, lambda: layout.fresh))
+
+
+def _config(layout: Layout) -> LotteryConfig:
+    values = yaml.safe_load(read_text(layout.config))
+    return from_dict({key: value for key, value in values.items() if key != "training"}, str(layout.config))
 
 
 def check_models(layout: Layout, load_state: LoadState) -> Iterator[str]:
@@ -138,7 +171,7 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
         raise LotteryError(f"{folder}: finished rounds are {layout.finished()}: run the search again to fill the gap")
     return {
         "masks nest, counts exact": list(check_masks(layout)),
-        "rounds start from the kept weights, bit for bit, all else fresh": list(check_start(layout)),
+        "rounds start from the kept weights, bit for bit, all else fresh": list(check_start(layout, load_state)),
         "stock names, exact zeros, counts as in the ledger": list(check_models(layout, load_state)),
         "optimiser moments of pruned weights are zero": list(check_optimizer(layout, load_state)),
     }

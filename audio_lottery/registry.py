@@ -1,6 +1,9 @@
 """A registry: the names that a configuration file may use for one idea."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from audio_lottery.errors import LotteryError
 
@@ -29,6 +32,21 @@ class Registry[T]:
             known = ", ".join(sorted(self._items))
             raise LotteryError(f"{self.what}: unknown name {name!r}: choose one of {known}")
         return self._items[name]
+
+    def make(self, name: str, options: Mapping[str, Any], **shared: Any) -> Any:
+        """An object of the dataclass called ``name``: ``options`` are its fields, ``shared`` fields that some have.
+
+        Raises LotteryError for an option that it doesn't have.
+        """
+        kind = self.get(name)
+        fields = {one.name for one in dataclasses.fields(kind)}
+        known = sorted(fields - set(shared))
+        for key in options:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"{name} knows {', '.join(known) or 'no options'}"
+                raise LotteryError(f"{self.what}_conf: unknown key {key}: {hint}")
+        return kind(**options, **{key: value for key, value in shared.items() if key in fields})
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._items))

@@ -43,6 +43,23 @@ def test_what_is_written_reads_back(tmp_path):
     ("rewind: 500\n", r"lottery\.yaml:1: rewind: 500 is not a point in training: write 0, 500it or 2ep"),
     ("criterion: size\n", r"lottery\.yaml:1: criterion: unknown name 'size'"),
     ("scope:\n  inclde: [a]\n", r"lottery\.yaml:2: unknown key scope\.inclde: did you mean scope\.include\?"),
+    ("granularity: 4y1\n", r"lottery\.yaml:1: granularity: unknown name '4y1'.*or write blocks as 8x1"),
+    ("granularity: 8\n", r"lottery\.yaml:1: granularity: 8 has the wrong type"),
+    ("schedule: decay\n", r"lottery\.yaml:1: schedule: unknown name 'decay': choose one of .*decaying"),
+    ("restart: rewinding\n", r"lottery\.yaml:1: restart: unknown name"),
+    ("schedule_conf: {facto: 1}\nschedule: decaying\n", r"lottery\.yaml: schedule_conf: unknown key facto: did you "
+     r"mean factor\?"),
+    ("schedule_conf: {factor: 0.9}\n", r"unknown key factor: constant knows target"),
+    ("schedule_conf: 3\n", r"lottery\.yaml:1: schedule_conf: 3 has the wrong type"),
+    ("criterion_conf: {batches: 3}\n", r"batches would do nothing with criterion: magnitude.*take one of fisher"),
+    ("criterion: snip\ncriterion_conf: {batch: 3}\n", r"unknown key batch: did you mean batches\?"),
+    ("criterion: snip\ncriterion_conf: {set: test}\n", r"'test' is unknown: choose from train, dev"),
+    ("criterion: snip\ncriterion_conf: {batches: 0}\n", r"batches: 0 is out of range: give 1 or more"),
+    ("granularity: 2:4\n", r"lottery\.yaml: granularity: 2:4 cannot give density 0\.8000: the nearest .* 0\.75"),
+    ("granularity: 1:4\nallocation: erk\nschedule: one_shot\nschedule_conf: {density: 0.25}\nrounds: 1\n",
+     r"allocation: erk with granularity: 1:4.*take allocation: global"),
+    ("schedule: decaying\nschedule_conf: {factor: 0.5, target: 0.1}\n", r"target: 0\.1 is not reached in 8 rounds"),
+    ("allocation: copied\n", r"lottery\.yaml: allocation_conf: mask is missing"),
     ("scope: {output_layer: 3}\n", r"scope\.output_layer: 3 is not true or false"),
     ("rate: [\n", r"lottery\.yaml:\d: not valid YAML"),
     ("- 1\n", r"lottery\.yaml:1: a mapping is expected"),
@@ -51,6 +68,14 @@ def test_what_is_written_reads_back(tmp_path):
 def test_bad_files_name_file_and_line(tmp_path, text, said):
     with pytest.raises(LotteryError, match=said):
         load(written(tmp_path, text))
+
+
+def test_options_are_overridden_one_by_one(tmp_path):
+    path = written(tmp_path, "schedule: decaying\nschedule_conf: {factor: 0.5}\ncriterion: wanda\n")
+    config = load(path, "--schedule_conf.factor 0.9 --criterion_conf.batches 3 --granularity 4x1")
+    assert config.make_schedule().factor == 0.9 and config.make_criterion_conf().batches == 3
+    listed = load(None, "--schedule densities --schedule_conf.densities 0.5 0.25 --rounds 2 --granularity 1:4")
+    assert listed.granularity == "1:4" and listed.schedule_conf == {"densities": [0.5, 0.25]}
 
 
 @pytest.mark.parametrize("arguments, said", [

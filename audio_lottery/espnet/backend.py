@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from audio_lottery.criteria import Calibration
 from audio_lottery.data.features import read_features
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import Recipe, parse
@@ -28,6 +29,8 @@ log = logging.getLogger("audio_lottery")
 SCORES = ("loss", "loss_ctc", "loss_transducer", "cer_ctc", "cer", "wer", "acc")
 # Length of audio that MACs are stated for.
 MACS_SECONDS = 10.0
+# Added to the training's seed to draw other initial weights.
+FRESH_SEED = 10_000
 # ESPnet options that a search may be continued with otherwise: where and how it runs, what it shows.
 HARMLESS = {
     "config", "output_dir", "ngpu", "num_workers", "num_att_plot", "log_level", "log_interval", "dry_run", "required",
@@ -93,11 +96,41 @@ class EspnetBackend:
             if subprocess.run(words, stderr=stream).returncode:
                 raise LotteryError(_last_error(log) or f"{log}: the training of this round failed: see its end")
 
+    def network(self) -> torch.nn.Module:
+        """The untrained model."""
+        return self.model
+
+    def state(self, round_folder: Path, source: str) -> dict[str, torch.Tensor]:
+        """The model at a round's end: the last epoch's, or the average of the n best on dev."""
+        return load_state(round_folder / "latest.pth" if source == "last" else averaged_model_file(round_folder))
+
     def weights(self, round_folder: Path, source: str) -> dict[str, torch.Tensor]:
-        """Parameters at a round's end: the last epoch's, or the average of the n best on dev."""
-        path = round_folder / "latest.pth" if source == "last" else averaged_model_file(round_folder)
-        state = load_state(path)
+        """Its parameters."""
+        state = self.state(round_folder, source)
         return {name: state[name] for name, _ in self.model.named_parameters()}
+
+    def fresh(self, seed: int) -> dict[str, torch.Tensor]:
+        """Initial weights that ESPnet draws from another seed than the training's."""
+        from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
+
+        with quiet():
+            set_all_random_seed(self.args.seed + FRESH_SEED + seed)
+            return get_task(self.recipe.task).build_model(self.args).state_dict()
+
+    def learning_rate(self, round_folder: Path) -> float:
+        """The learning rate of a round's last step; one for all parameters, or it is refused."""
+        states = load_state(round_folder / "checkpoint.pth")["optimizers"]
+        rates = {float(group["lr"]) for one in states for group in one["param_groups"]}
+        if len(rates) > 1:
+            raise LotteryError(f"{round_folder}: restart: finetune with several learning rates ({sorted(rates)}): take "
+                               "restart: learning_rate")
+        return rates.pop()
+
+    def calibration(self, state: Mapping[str, torch.Tensor], part: str, batches: int, initial: bool) -> Calibration:
+        """Batches of ESPnet's iterators and a model that holds ``state``."""
+        from audio_lottery.espnet.evidence import calibration
+
+        return calibration(self.recipe.task, self.args, state, part, batches, initial)
 
     def facts(self, round_folder: Path) -> dict[str, Any]:
         """What the ledger keeps beside counts: training effort, dev scores, MACs, seed, versions."""

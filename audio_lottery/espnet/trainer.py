@@ -32,6 +32,7 @@ class TicketOptions:
     theta0: str | None = None
     thetak: str | None = None
     rewind: str = "0"
+    learning_rate: float | None = None
 
 
 @dataclasses.dataclass
@@ -56,6 +57,8 @@ class TicketTrainerMixin:
                            help="safetensors file with all weights to start from (theta0 or thetak)")
         group.add_argument("--ticket_theta0", default=None, help="keep the initial weights in this file")
         group.add_argument("--ticket_thetak", default=None, help="keep the weights of --ticket_rewind in this file")
+        group.add_argument("--ticket_learning_rate", type=float, default=None,
+                           help="train at this learning rate throughout, without a scheduler")
         group.add_argument("--ticket_rewind", default="0", help="the point of --ticket_thetak: 500it or 2ep")
 
     @classmethod
@@ -79,6 +82,8 @@ class TicketTrainerMixin:
         _barrier(distributed_option)
         if not (trainer_options.resume and (folder / checkpoints.CURRENT).exists()):
             _start(model, mask, ticket, main)
+        if ticket.learning_rate is not None:
+            schedulers = _constant_rate(optimizers, ticket.learning_rate)
         trainer_options.run = _Run(mask, Progress(folder, trainer_options.max_epoch, enabled=main))
         handles = [hooks.attach(model, mask)] if mask is not None else []
         if main and ticket.thetak:
@@ -130,6 +135,14 @@ class TicketTrainerMixin:
             reporter.register({"density_scope": counts.density_scope, "density_whole": counts.density_whole})
             reporter.next()
         options.run.progress.validated(reporter)
+
+
+def _constant_rate(optimizers, learning_rate: float) -> list[None]:
+    """Set the learning rate of all parameters; what stands for their schedulers."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] = learning_rate
+    return [None] * len(optimizers)
 
 
 def _kept_models(options) -> int:

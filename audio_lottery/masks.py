@@ -1,0 +1,143 @@
+"""The masks of a search: made from trained weights by its configuration, or taken from another search."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from audio_lottery import granularity, snapshot
+from audio_lottery.allocation import Allocation
+from audio_lottery.allocation.copied import Copied
+from audio_lottery.config import LotteryConfig
+from audio_lottery.criteria import Evidence, needs_data, needs_start
+from audio_lottery.errors import LotteryError
+from audio_lottery.granularity import Groups, Selector
+from audio_lottery.granularity.weight import Weights
+from audio_lottery.layout import Backend, Layout
+from audio_lottery.mask import Mask, named_tensors
+from audio_lottery.pruning import prune_to
+from audio_lottery.starts import start_state
+
+
+def bind(layout: Layout, config: LotteryConfig, backend: Backend, last: int) -> Selector:
+    """What may be pruned, in which groups. Writes nothing, so that a refused search can be mended.
+
+    Raises LotteryError when the rounds up to ``last`` cannot be had: masks that another search doesn't
+    have, or groups too large for a round.
+    """
+    if config.masks_from:
+        return _bind_taken(layout, config, backend, last)
+    _allocation(layout, config)
+    names, grain = backend.scope(), granularity.parse(config.granularity)
+    if grain.name == "weight":
+        return Weights(tuple(names))
+    network = backend.network()
+    tensors = named_tensors(network)
+    selector = grain.bind({name: tuple(tensors[name].shape) for name in names}, network)
+    if isinstance(selector, Groups):
+        _refuse_idle_rounds(config, selector, last)
+    return selector
+
+
+def keep_groups(layout: Layout, selector: Selector) -> None:
+    """Keep the groups in the search's folder, for its checks."""
+    if isinstance(selector, Groups) and not layout.groups.exists():
+        selector.save(layout.groups)
+
+
+def make(layout: Layout, config: LotteryConfig, backend: Backend, selector: Selector, number: int) -> None:
+    """Write the mask of a round, unless it is there or the round is dense."""
+    path = layout.mask(number)
+    if number == 0 or path.exists():
+        return
+    if config.masks_from:
+        taken = find_search(layout.folder, config.masks_from).mask(number)
+        Mask.load(taken).save(path, {"round": str(number), "from": str(taken)})
+        return
+    weights = _scored(layout, config, backend, number)
+    before = Mask.load(layout.mask(number - 1)) if number > 1 else Mask.ones(weights, selector.names)
+    began = time.perf_counter()
+    after = _prune(layout, config, backend, selector, number, weights, before)
+    after.save(path, {"round": str(number), "rate": str(config.make_schedule().rate_of(number)),
+                      "criterion": config.criterion, "granularity": config.granularity,
+                      "allocation": config.allocation, "prune_from": config.prune_from,
+                      "seconds": f"{time.perf_counter() - began:.3f}"})
+
+
+def find_search(folder: Path, name: str) -> Layout:
+    """The search called ``name``: its folder, or the preset of one beside ``folder``.
+
+    ``imp`` beside ``exp/conformer_word_random_ticket`` is ``exp/conformer_word_imp``.
+    """
+    if Path(name).is_dir():
+        return Layout(Path(name))
+    beside = [one for one in folder.resolve().parent.glob(f"*{name}")
+              if one.is_dir() and folder.resolve().name.startswith(one.name.removesuffix(name))]
+    if not beside or "/" in name:
+        raise LotteryError(f"{name}: no search of this name beside {folder}: run it first, or name its folder")
+    return Layout(max(beside, key=lambda one: len(one.name)))
+
+
+def _prune(layout: Layout, config: LotteryConfig, backend: Backend, selector: Selector, number: int,
+           weights: Mapping[str, Tensor], mask: Mask) -> Mask:
+    allocation, conf = _allocation(layout, config), config.make_criterion_conf()
+    calibration, start = None, None
+    if config.criterion in needs_data:
+        state = _state(layout, config, backend, number)
+        calibration = backend.calibration(state, conf.set, conf.batches, config.prune_from == "init")
+    if config.criterion in needs_start:
+        start = start_state(layout, config, backend, tuple(mask), number - 1)
+    keep, kept = min(config.make_schedule().kept(number, mask.numel), mask.kept), mask.kept
+    for step in range(1, conf.iterations + 1):
+        target = keep if step == conf.iterations else round(kept * (keep / kept) ** (step / conf.iterations))
+        if calibration is not None:
+            mask.apply_(calibration.model)
+            weights = named_tensors(calibration.model)
+        evidence = Evidence.of(weights, mask, seed=config.seed, start=start, calibration=calibration)
+        mask = prune_to(min(target, mask.kept), mask, evidence, config.criterion, allocation, selector, number)
+    return mask
+
+
+def _allocation(layout: Layout, config: LotteryConfig) -> Allocation:
+    """The allocation; one that copies from another search finds it."""
+    allocation = config.make_allocation()
+    if isinstance(allocation, Copied) and not Path(allocation.mask).exists():
+        return dataclasses.replace(allocation, mask=str(find_search(layout.folder, allocation.mask).folder))
+    return allocation
+
+
+def _scored(layout: Layout, config: LotteryConfig, backend: Backend, number: int) -> Mapping[str, Tensor]:
+    if config.prune_from == "init":
+        return snapshot.load(layout.theta0)
+    return backend.weights(layout.round(number - 1), config.prune_from)
+
+
+def _state(layout: Layout, config: LotteryConfig, backend: Backend, number: int) -> Mapping[str, Tensor]:
+    """The scored weights with everything else of the network's state."""
+    if config.prune_from == "init":
+        return snapshot.load(layout.theta0)
+    return backend.state(layout.round(number - 1), config.prune_from)
+
+
+def _bind_taken(layout: Layout, config: LotteryConfig, backend: Backend, last: int) -> Selector:
+    other, network = find_search(layout.folder, config.masks_from), backend.network()
+    for number in range(1, last + 1):
+        if not other.mask(number).exists():
+            raise LotteryError(f"masks_from: {other.mask(number)} is not there: run that search to round {last}, or "
+                               f"take rounds: {number - 1}")
+        mask = Mask.load(other.mask(number))
+        mask.validate(network)
+    return Weights(tuple(mask) if last else tuple(backend.scope()))
+
+
+def _refuse_idle_rounds(config: LotteryConfig, groups: Groups, last: int) -> None:
+    sizes = groups.sizes()
+    numel, schedule = int(sizes.sum()), config.make_schedule()
+    left = [round(schedule.kept(number, numel) * len(sizes) / numel) for number in range(last + 1)]
+    for number in range(1, last + 1):
+        if left[number] == left[number - 1]:
+            raise LotteryError(f"granularity: {config.granularity}: round {number} would prune nothing, {left[number]} "
+                               f"of {len(sizes)} groups remain before and after it: take rounds: {number - 1}, a "
+                               "higher rate, or list the densities")

@@ -1,0 +1,141 @@
+"""Criteria on ESPnet's data, restarts and groups, on the tiny recipe."""
+
+import shlex
+
+import pytest
+import torch
+from torch.nn import BatchNorm1d
+
+from audio_lottery import config, snapshot
+from audio_lottery.bin import cli, find, recipe_options
+from audio_lottery.bin.cli import Parser
+from audio_lottery.criteria import Evidence, criteria
+from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.backend import EspnetBackend
+from audio_lottery.espnet.models import load_state
+from audio_lottery.invariants import check
+from audio_lottery.ledger import Ledger
+from audio_lottery.mask import Mask, named_tensors
+from audio_lottery.rounds import Layout
+from audio_lottery.scope import ScopeConfig
+
+
+@pytest.fixture(scope="module")
+def backend(recipe) -> EspnetBackend:
+    parser = Parser()
+    find.add_arguments(parser)
+    args = parser.parse_args(recipe.search(recipe.folder / "unused"))
+    return EspnetBackend(recipe_options.read(args, str(recipe.stats)), ScopeConfig())
+
+
+def evidence(backend: EspnetBackend, exp, part="train", initial=False, batches=2) -> Evidence:
+    state = snapshot.load(Layout(exp).theta0) if initial else backend.state(exp / "round_00", "last")
+    made = backend.calibration(state, part, batches, initial)
+    tensors = named_tensors(made.model)
+    start = snapshot.load(Layout(exp).theta0)
+    return Evidence({name: tensors[name] for name in backend.scope()}, start=start, calibration=made)
+
+
+def test_fresh_weights_are_of_the_same_initialiser(backend, exp, monkeypatch):
+    """Drawn with the training's own seed they are theta0 bit for bit; with another they differ everywhere."""
+    theta0 = snapshot.load(Layout(exp).theta0)
+    drawn = backend.fresh(0)
+    assert not any(torch.equal(drawn[name], theta0[name]) for name in backend.scope())
+    monkeypatch.setattr("audio_lottery.espnet.backend.FRESH_SEED", 0)
+    assert snapshot.digests(backend.fresh(0)) == snapshot.digests(theta0)
+
+
+@pytest.mark.parametrize("part", ["train", "dev"])
+def test_batches_are_those_of_the_set_and_the_same_again(backend, exp, recipe, part):
+    first, again = (list(evidence(backend, exp, part).calibration.batches()) for _ in range(2))
+    known = {line.split()[0] for line in (recipe.dump / part / "wav.scp").read_text().splitlines()}
+    assert first and {key for batch in first for key in batch["utt_id"]} <= known
+    for one, other in zip(first, again, strict=True):
+        assert one["utt_id"] == other["utt_id"] and torch.equal(one["speech"], other["speech"])
+
+
+def test_utterances_are_the_batches_cut_up(backend, exp):
+    made = evidence(backend, exp).calibration
+    batch, utterances = next(iter(made.batches())), list(made.utterances())
+    assert [one["utt_id"][0] for one in utterances[: len(batch["utt_id"])]] == list(batch["utt_id"])
+    assert all(one["speech"].shape[1] == int(one["speech_lengths"]) for one in utterances)
+    losses = [float(made.loss(made.model, one).detach()) for one in utterances[: len(batch["utt_id"])]]
+    # ESPnet's CTC loss is summed over frames and divided by the batch.
+    assert float(made.loss(made.model, batch).detach()) == pytest.approx(sum(losses) / len(losses), rel=0.02)
+
+
+@pytest.mark.parametrize("name", list(criteria))
+def test_every_criterion_scores_every_tensor_and_leaves_the_model_alone(backend, exp, name):
+    given = evidence(backend, exp, initial=name in ("snip", "grasp", "synflow"))
+    before = snapshot.digests(given.calibration.model.state_dict())
+    for tensor, weight in given.weights.items():
+        scores = criteria.get(name)(tensor, given)
+        assert scores.shape == weight.shape and torch.isfinite(scores).all(), tensor
+        if name not in ("synflow", "grasp"):
+            assert scores.abs().max() > 0, tensor
+    assert snapshot.digests(given.calibration.model.state_dict()) == before
+
+
+def test_snip_against_a_plain_backward_pass(backend, exp):
+    given = evidence(backend, exp, initial=True, batches=1)
+    found = {name: criteria.get("snip")(name, given) for name in given.weights}
+    model = given.calibration.model
+    model.zero_grad()
+    given.calibration.loss(model, next(iter(given.calibration.batches()))).backward()
+    for name, parameter in model.named_parameters():
+        if name in found:
+            wanted = (parameter.grad * parameter).abs().double()
+            assert torch.allclose(found[name], wanted, rtol=1e-4, atol=1e-8), name
+
+
+def test_batch_norms_of_initial_weights_take_the_batches_statistics(backend, exp):
+    norms = {initial: [module.training for module in evidence(backend, exp, initial=initial).calibration.model.modules()
+                       if isinstance(module, BatchNorm1d)] for initial in (True, False)}
+    assert all(norms[True]) and not any(norms[False]) and norms[True]
+
+
+@pytest.mark.parametrize("arguments", [
+    "--rounds 1 --granularity head --schedule one_shot --schedule_conf.density 0.5",
+    "--rounds 2 --restart finetune --criterion taylor --criterion_conf.batches 2 --granularity 4x1 --rate 0.4",
+], ids=["heads", "finetune"])
+def test_searches_hold_the_invariants(recipe, tmp_path, arguments, capsys):
+    options = recipe.search(tmp_path / "exp")
+    options[options.index("--lottery_args") + 1] = arguments
+    assert cli.main(find, options) == 0
+    layout = Layout(tmp_path / "exp")
+    assert {what: found for what, found in check(layout.folder, load_state).items() if found} == {}
+    rows = Ledger(layout.ledger).rows
+    kept = Mask.load(layout.mask(rows[-1]["round"]))
+    assert rows[-1]["kept_scope"] == kept.kept
+    if "head" in arguments:
+        assert kept.density == 0.5 and all("self_attn" in name for name in kept)
+    else:
+        rates = [{group["lr"] for group in load_state(layout.round(number) / "checkpoint.pth")["optimizers"][0]
+                  ["param_groups"]} for number in (0, 1, 2)]
+        assert rates[0] == rates[1] == rates[2]
+        assert "lr" in (layout.round(1) / "train.log").read_text()
+
+
+def test_a_random_ticket_of_the_search(recipe, exp, tmp_path):
+    options = recipe.search(tmp_path / "exp")
+    options[options.index("--lottery_args") + 1] = f"--rounds 1 --restart fresh --masks_from {shlex.quote(str(exp))}"
+    assert cli.main(find, options) == 0
+    layout = Layout(tmp_path / "exp")
+    assert Mask.load(layout.mask(1)) == Mask.load(Layout(exp).mask(1))
+    assert {what: found for what, found in check(layout.folder, load_state).items() if found} == {}
+    ticket, fresh = load_state(layout.round(1) / "latest.pth"), snapshot.load(layout.fresh)
+    assert any(not torch.equal(ticket[name], fresh[name]) for name in fresh)
+
+
+def test_several_learning_rates_are_not_finetuned(backend, tmp_path):
+    torch.save({"optimizers": [{"param_groups": [{"lr": 0.1}, {"lr": 0.2}]}]}, tmp_path / "checkpoint.pth")
+    with pytest.raises(LotteryError, match="finetune with several learning rates"):
+        backend.learning_rate(tmp_path)
+
+
+def test_the_configuration_is_refused_before_the_model_is_built(recipe, tmp_path, capsys):
+    options = recipe.search(tmp_path / "exp")
+    options[options.index("--lottery_args") + 1] = "--granularity 2:4"
+    assert cli.main(find, options) == 1
+    assert "2:4 cannot give density 0.8" in capsys.readouterr().err
+    assert config.load(None) == config.LotteryConfig()
