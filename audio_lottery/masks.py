@@ -11,7 +11,7 @@ from audio_lottery import granularity, snapshot
 from audio_lottery.allocation import Allocation
 from audio_lottery.allocation.copied import Copied
 from audio_lottery.config import LotteryConfig
-from audio_lottery.criteria import Evidence, needs_data, needs_start
+from audio_lottery.criteria import Evidence, checks, needs_data, needs_start
 from audio_lottery.errors import LotteryError
 from audio_lottery.granularity import Groups, Selector
 from audio_lottery.granularity.weight import Weights
@@ -21,23 +21,27 @@ from audio_lottery.pruning import prune_to
 from audio_lottery.starts import start_state
 
 
-def bind(layout: Layout, config: LotteryConfig, backend: Backend, last: int) -> Selector:
+def bind(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
     """What may be pruned, in which groups. Writes nothing, so that a refused search can be mended.
 
-    Raises LotteryError when the rounds up to ``last`` cannot be had: masks that another search doesn't
-    have, or groups too large for a round.
+    Raises LotteryError, before any training, when the configured rounds cannot be had: masks that another
+    search doesn't have, groups too large for a round, bounds or criteria that don't fit the tensors.
     """
     if config.masks_from:
-        return _bind_taken(layout, config, backend, last)
-    _allocation(layout, config)
+        return _bind_taken(layout, config, backend)
     names, grain = backend.scope(), granularity.parse(config.granularity)
-    if grain.name == "weight":
+    if grain.name == "weight" and config.allocation == "global" and config.criterion not in checks:
         return Weights(tuple(names))
     network = backend.network()
     tensors = named_tensors(network)
     selector = grain.bind({name: tuple(tensors[name].shape) for name in names}, network)
     if isinstance(selector, Groups):
-        _refuse_idle_rounds(config, selector, last)
+        _refuse_idle_rounds(config, selector)
+    sizes = {name: tensors[name].numel() for name in selector.names}
+    schedule, numel = config.make_schedule(), sum(sizes.values())
+    kept = [schedule.kept(number, numel) for number in range(1, config.rounds + 1)]
+    _allocation(layout, config).check(sizes, kept)
+    checks.get(config.criterion, lambda *_: None)(selector.names, network)
     return selector
 
 
@@ -121,22 +125,24 @@ def _state(layout: Layout, config: LotteryConfig, backend: Backend, number: int)
     return backend.state(layout.round(number - 1), config.prune_from)
 
 
-def _bind_taken(layout: Layout, config: LotteryConfig, backend: Backend, last: int) -> Selector:
+def _bind_taken(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
     other, network = find_search(layout.folder, config.masks_from), backend.network()
-    for number in range(1, last + 1):
+    names = tuple(backend.scope())
+    for number in range(1, config.rounds + 1):
         if not other.mask(number).exists():
-            raise LotteryError(f"masks_from: {other.mask(number)} is not there: run that search to round {last}, or "
-                               f"take rounds: {number - 1}")
+            raise LotteryError(f"masks_from: {other.mask(number)} is not there: run that search to round "
+                               f"{config.rounds}, or take rounds: {number - 1}")
         mask = Mask.load(other.mask(number))
         mask.validate(network)
-    return Weights(tuple(mask) if last else tuple(backend.scope()))
+        names = tuple(mask)
+    return Weights(names)
 
 
-def _refuse_idle_rounds(config: LotteryConfig, groups: Groups, last: int) -> None:
+def _refuse_idle_rounds(config: LotteryConfig, groups: Groups) -> None:
     sizes = groups.sizes()
     numel, schedule = int(sizes.sum()), config.make_schedule()
-    left = [round(schedule.kept(number, numel) * len(sizes) / numel) for number in range(last + 1)]
-    for number in range(1, last + 1):
+    left = [round(schedule.kept(number, numel) * len(sizes) / numel) for number in range(config.rounds + 1)]
+    for number in range(1, config.rounds + 1):
         if left[number] == left[number - 1]:
             raise LotteryError(f"granularity: {config.granularity}: round {number} would prune nothing, {left[number]} "
                                f"of {len(sizes)} groups remain before and after it: take rounds: {number - 1}, a "

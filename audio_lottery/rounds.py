@@ -49,7 +49,7 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
     layout = Layout(Path(folder))
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     with locked(layout.folder):
-        selector = masks.bind(layout, config, backend, last)
+        selector = masks.bind(layout, config, backend)
         _keep(layout.config, config.to_dict(), LotteryConfig().to_dict())
         _keep(layout.training, backend.settings())
         masks.keep_groups(layout, selector)

@@ -52,9 +52,24 @@ class Request:
         return [Budget((name,), before - kept[name]) for name, before in self.mask.kept_per_tensor.items()]
 
 
-# ``allocation(request) -> budgets``: the tensors of the budgets don't overlap, the counts sum to the
-# request's, and each budget gets a threshold of its own. A dataclass whose fields are allocation_conf.
-Allocation = Callable[[Request], list[Budget]]
+class Allocation:
+    """``allocation(request) -> budgets``, a dataclass whose fields are allocation_conf.
+
+    The tensors of the budgets don't overlap, the counts sum to the request's, and each budget gets a
+    threshold of its own.
+    """
+
+    def __call__(self, request: Request) -> list[Budget]:
+        """Divide a round's count."""
+        raise NotImplementedError
+
+    def check(self, sizes: Mapping[str, int], kept: Sequence[int]) -> None:
+        """Raise LotteryError for options that don't fit a search.
+
+        sizes: name -> weights of the tensors in scope. kept: weights planned to remain after round 1, 2, ...
+        """
+
+
 allocations: Registry[type[Allocation]] = Registry("allocation")
 
 

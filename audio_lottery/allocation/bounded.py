@@ -5,17 +5,17 @@ and the last layers of a recogniser often need more weights than a global thresh
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 
-from audio_lottery.allocation.base import Budget, Request, allocations, refuse_unmatched
+from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, refuse_unmatched
 from audio_lottery.errors import LotteryError
 
 
 @allocations.register("bounded")
 @dataclass(frozen=True)
-class Bounded:
+class Bounded(Allocation):
     """minimum, maximum: regular expression on tensor names -> density of each tensor it is found in."""
 
     minimum: Mapping[str, float] = field(default_factory=dict)
@@ -35,11 +35,19 @@ class Bounded:
                     raise LotteryError(f"allocation_conf: {what}: {pattern!r} is not a regular expression "
                                        f"({error}): correct it") from None
 
+    def check(self, sizes: Mapping[str, int], kept: Sequence[int]) -> None:
+        """Patterns match, and every round's density lies between what the bounds give."""
+        refuse_unmatched({**self.minimum, **self.maximum}, list(sizes), "allocation_conf")
+        low, high = self._bounds(sizes)
+        for number, keep in enumerate(kept, 1):
+            _refuse(number, keep, sum(sizes.values()), sum(low.values()), sum(high.values()))
+
     def __call__(self, request: Request) -> list[Budget]:
         """Tensors that a common threshold would take past a bound are set to it, the others share the rest.
 
         A round never brings weights back, so a minimum above a tensor's density keeps it as it is.
         """
+        refuse_unmatched({**self.minimum, **self.maximum}, list(request.mask), "allocation_conf")
         low, high = self._limits(request)
         fixed: dict[str, int] = {}
         while True:
@@ -57,20 +65,26 @@ class Bounded:
         return budgets + ([Budget(tuple(free), count)] if free else [])
 
     def _limits(self, request: Request) -> tuple[dict[str, int], dict[str, int]]:
-        refuse_unmatched({**self.minimum, **self.maximum}, list(request.mask), "allocation_conf")
-        low, high = {}, {}
-        for name, kept in request.mask.kept_per_tensor.items():
-            size = request.mask[name].numel()
-            least = max((ceil(size * d) for p, d in self.minimum.items() if re.search(p, name)), default=0)
-            most = min((floor(size * d) for p, d in self.maximum.items() if re.search(p, name)), default=size)
-            if least > most:
-                raise LotteryError(f"allocation_conf: {name} has minimum {least / size:.3f} and maximum "
-                                   f"{most / size:.3f}: lower the minimum")
-            low[name], high[name] = min(least, kept), min(most, kept)
-        for bound, wrong, remedy in ((low, sum(low.values()) > request.keep, "minima"),
-                                     (high, sum(high.values()) < request.keep, "maxima")):
-            if wrong:
-                raise LotteryError(f"allocation_conf: round {request.number} is to have density "
-                                   f"{request.keep / request.mask.numel:.4f} and the {remedy} give "
-                                   f"{sum(bound.values()) / request.mask.numel:.4f}: loosen the {remedy}")
+        kept = request.mask.kept_per_tensor
+        low, high = ({name: min(bound, kept[name]) for name, bound in side.items()}
+                     for side in self._bounds(request.sizes))
+        _refuse(request.number, request.keep, request.mask.numel, sum(low.values()), sum(high.values()))
         return low, high
+
+    def _bounds(self, sizes: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+        """Least and greatest number of weights of each tensor."""
+        low, high = {}, {}
+        for name, size in sizes.items():
+            low[name] = max((ceil(size * d) for p, d in self.minimum.items() if re.search(p, name)), default=0)
+            high[name] = min((floor(size * d) for p, d in self.maximum.items() if re.search(p, name)), default=size)
+            if low[name] > high[name]:
+                raise LotteryError(f"allocation_conf: {name} has minimum {low[name] / size:.3f} and maximum "
+                                   f"{high[name] / size:.3f}: lower the minimum")
+        return low, high
+
+
+def _refuse(number: int, keep: int, numel: int, low: int, high: int) -> None:
+    for bound, wrong, what in ((low, low > keep, "minima"), (high, high < keep, "maxima")):
+        if wrong:
+            raise LotteryError(f"allocation_conf: round {number} is to have density {keep / numel:.4f} and the {what} "
+                               f"give {bound / numel:.4f}: loosen the {what}, or take that density")

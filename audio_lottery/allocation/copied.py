@@ -5,17 +5,18 @@ they are: the layerwise shuffle of Frankle et al., Pruning Neural Networks at In
 Missing the Mark?, ICLR 2021.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audio_lottery.allocation.base import Budget, Request, allocations, share
+from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, share
 from audio_lottery.errors import LotteryError
 from audio_lottery.mask import Mask
 
 
 @allocations.register("copied")
 @dataclass(frozen=True)
-class Copied:
+class Copied(Allocation):
     """mask: a mask file, or the folder of a search, whose mask of the same round is taken."""
 
     mask: str = ""
@@ -24,13 +25,21 @@ class Copied:
         if not self.mask:
             raise LotteryError("allocation_conf: mask is missing: name a mask file or a search's folder (exp/<tag>)")
 
+    def check(self, sizes: Mapping[str, int], kept: Sequence[int]) -> None:
+        """The other mask, or those of all rounds, are there and have these tensors."""
+        for number in range(1, len(kept) + 1):
+            self._copied(number, list(sizes))
+
     def __call__(self, request: Request) -> list[Budget]:
         """What is to remain is shared as in the other mask: equal to it where its total is equal."""
+        copied = self._copied(request.number, list(request.mask))
+        return request.budgets(share(request.keep, copied, request.mask.kept_per_tensor))
+
+    def _copied(self, number: int, names: Sequence[str]) -> dict[str, int]:
         path = Path(self.mask)
-        path = path / "masks" / f"round_{request.number:02d}.safetensors" if path.is_dir() else path
+        path = path / "masks" / f"round_{number:02d}.safetensors" if path.is_dir() else path
         other = Mask.load(path)
-        for name in request.mask:
+        for name in names:
             if name not in other:
                 raise LotteryError(f"{path}: {name} is not in this mask: copy from a mask of the same scope")
-        copied = {name: other.kept_per_tensor[name] for name in request.mask}
-        return request.budgets(share(request.keep, copied, request.mask.kept_per_tensor))
+        return {name: other.kept_per_tensor[name] for name in names}

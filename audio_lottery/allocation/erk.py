@@ -6,12 +6,12 @@ narrow tensors stay denser; what would exceed density 1 is dense and the others 
 
 from dataclasses import dataclass
 
-from audio_lottery.allocation.base import Budget, Request, allocations, share
+from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, share
 
 
 @allocations.register("erk")
 @dataclass(frozen=True)
-class Erk:
+class Erk(Allocation):
     """No options."""
 
     def __call__(self, request: Request) -> list[Budget]:

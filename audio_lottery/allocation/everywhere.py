@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from audio_lottery.allocation.base import Budget, Request, allocations
+from audio_lottery.allocation.base import Allocation, Budget, Request, allocations
 
 
 @allocations.register("global")
 @dataclass(frozen=True)
-class Global:
+class Global(Allocation):
     """No options."""
 
     def __call__(self, request: Request) -> list[Budget]:

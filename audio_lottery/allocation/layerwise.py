@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from audio_lottery.allocation.base import Budget, Request, allocations, share
+from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, share
 from audio_lottery.errors import LotteryError
 
 
 @allocations.register("layerwise")
 @dataclass(frozen=True)
-class Layerwise:
+class Layerwise(Allocation):
     """factors: of the rate, for the groups from input to output; as many groups as factors."""
 
     factors: Sequence[float] = (1.1, 1.0, 0.9)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from audio_lottery.allocation.base import Budget, Request, allocations, share
+from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, share
 
 
 @allocations.register("uniform")
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(Allocation):
     """No options."""
 
     def __call__(self, request: Request) -> list[Budget]:

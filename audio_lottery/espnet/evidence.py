@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from audio_lottery.criteria import Calibration
-from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.tasks import get_task
 
@@ -38,7 +37,9 @@ def calibration(task: str, args: argparse.Namespace, state: Mapping[str, Tensor]
         if initial and isinstance(module, _BatchNorm):
             module.train()
             module.track_running_stats = False
-    return Calibration(model, lambda: (dict(one) for one in data), lambda: _utterances(data), _loss, _flow)
+    size = args.input_size or model.frontend.output_size()
+    return Calibration(model, lambda: (dict(one) for one in data), lambda: _utterances(data), _loss,
+                       lambda network: _flow(network, size))
 
 
 def _batches(task: str, args: argparse.Namespace, mode: str, number: int) -> list[dict[str, Any]]:
@@ -66,11 +67,8 @@ def _loss(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
     return (found["loss"] if isinstance(found, dict) else found[0]).mean()
 
 
-def _flow(model: nn.Module) -> Tensor:
-    """What comes out of the encoder, and of the CTC layer after it, for features of ones."""
-    size = model.frontend.output_size() if model.frontend is not None else getattr(model.encoder, "_input_size", None)
-    if size is None:
-        raise LotteryError("synflow: the number of features is not known to this model: use a frontend (raw features)")
+def _flow(model: nn.Module, size: int) -> Tensor:
+    """What comes out of the encoder, and of the CTC layer after it, for ``size`` features of ones."""
     kind = next(model.encoder.parameters()).dtype
     out = model.encoder(torch.ones(1, FRAMES, size, dtype=kind), torch.tensor([FRAMES]))[0]
     out = out[0] if isinstance(out, tuple) else out

@@ -102,6 +102,8 @@ def test_bounds_that_cannot_be_met(options, said):
     ones = Mask.ones(weights, weights)
     with pytest.raises(LotteryError, match=said):
         prune_to(4, ones, Evidence.of(weights, ones), "magnitude", allocations.get("bounded")(**options))
+    with pytest.raises(LotteryError, match=said):
+        allocations.get("bounded")(**options).check({"a": 10, "b": 30}, [4])
 
 
 @pytest.mark.parametrize("factors", [[1.0], [1, -1], "1.1", 3])
