@@ -35,7 +35,7 @@ class Recipe:
     def check(self) -> None:
         """Raise :class:`LotteryError` naming the stage that makes what is missing."""
         needed = [(self.asr_config, "give another --asr_config")]
-        needed += [(f"{self.train}/wav.scp", "run stage 2"), (f"{self.valid}/wav.scp", "run stage 2")]
+        needed += [(speech_table(folder), "run stage 2") for folder in (self.train, self.valid)]
         needed += [(self.token_list, "run stage 3")] + ([(self.bpemodel, "run stage 3")] if self.bpemodel else [])
         needed += [(f"{self.stats}/{part}/{shape}", "run stage 4") for part in ("train", "valid")
                    for shape in ("speech_shape", f"text_shape.{self.token_type}")]
@@ -86,16 +86,21 @@ def has_features(folder: str | Path) -> bool:
     return path.exists() and read_text(path).strip() != "raw"
 
 
+def speech_table(folder: str | Path) -> str:
+    """The file of a set that says where each utterance's audio is, or its features."""
+    return f"{folder}/feats.scp" if has_features(folder) else f"{folder}/wav.scp"
+
+
 def speech_data(folder: str | Path) -> str:
     """A set's speech as ESPnet's options name it: file, name and type, of audio or of features in Kaldi archives."""
-    return f"{folder}/feats.scp,speech,kaldi_ark" if has_features(folder) else f"{folder}/wav.scp,speech,sound"
+    return f"{speech_table(folder)},speech,{'kaldi_ark' if has_features(folder) else 'sound'}"
 
 
 def input_files(folder: str | Path) -> list[str]:
     """The files of a formatted set that decide what a model is trained on."""
-    names = ["wav.scp", "text"] + (["feats.scp", "feats_dim"] if has_features(folder) else [])
-    about = f"{folder}/{ABOUT}"
-    return [f"{folder}/{name}" for name in names] + ([about] if Path(about).is_file() else [])
+    files = [speech_table(folder), f"{folder}/text"]
+    about = f"{folder}/{ABOUT}"  # how features were computed, where this toolkit did
+    return [*files, about] if Path(about).is_file() else files
 
 
 def parse(task: str, command: Sequence[str], remedy: str = "mend --asr_config or --asr_args") -> Namespace:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import parse_by, speech_data
+from audio_lottery.espnet.command import parse_by, speech_data, speech_table
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -53,8 +53,8 @@ class Decoding:
         return averaged_model_file(self.round_folder)
 
     def keys(self) -> list[str]:
-        """Lines of the set's wav.scp."""
-        path = self.data / "wav.scp"
+        """Lines of the set's wav.scp, or feats.scp."""
+        path = Path(speech_table(self.data))
         if not path.exists():
             raise LotteryError(f"{path}: not found: run stages 1 and 2 for this set")
         return [line for line in read_text(path).splitlines() if line.strip()]

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import Recipe, input_files, parse
+from audio_lottery.espnet.command import Recipe, input_files, parse, speech_table
 from audio_lottery.espnet.logs import logged_to
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -19,7 +19,7 @@ def collect(recipe: Recipe) -> bool:
     out = Path(recipe.stats)
     command = ["--config", recipe.asr_config, "--output_dir", str(out), "--collect_stats", "true",
                "--ngpu", "0", *recipe.data_options(), *recipe.asr_args,
-               "--train_shape_file", f"{recipe.train}/wav.scp", "--valid_shape_file", f"{recipe.valid}/wav.scp"]
+               "--train_shape_file", speech_table(recipe.train), "--valid_shape_file", speech_table(recipe.valid)]
     for path in (recipe.asr_config, recipe.token_list, *input_files(recipe.train), *input_files(recipe.valid)):
         if not Path(path).is_file():
             raise LotteryError(f"{path}: not found: run stages 1 to 3 first")

@@ -127,11 +127,16 @@ def test_macs_are_counted_without_a_front_end(trained):
     assert abs(macs["fbank"]["frames"] - macs["raw"]["frames"]) <= 1
 
 
-def test_decoding_from_features(trained, fbank, tmp_path):
+def test_decoding_from_features_as_an_espnet_recipe_has_them(trained, fbank, tmp_path):
+    """Without wav.scp and without this toolkit's own files."""
+    bare = tmp_path / "dump/test"
+    bare.mkdir(parents=True)
+    for name in ("feats.scp", "feats_type", "feats_dim", "text", "utt2spk"):
+        (bare / name).write_bytes((fbank / "test" / name).read_bytes())
     config = tmp_path / "decode_ctc.yaml"
     config.write_text("beam_size: 1\nctc_weight: 1.0\n")
     for step in ([], ["--merge"]):
-        assert audio_lottery("decode", trained["fbank"], "--inference_config", config, "--data", fbank,
+        assert audio_lottery("decode", trained["fbank"], "--inference_config", config, "--data", bare.parent,
                              "--sets", "test", *step) == 0
     text = (trained["fbank"] / "round_00/decode_ctc/test/text").read_text().splitlines()
     assert [line.split()[0] for line in text] == kaldi.DataDir.read(fbank / "test").utterances
