@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("data"), help="parent of train, dev and test")
     parser.add_argument("--speechocean762_root", type=Path, help="a copy of the corpus; downloaded when not given")
     parser.add_argument("--downloads", type=Path, default=Path("downloads"), help="where a download goes")
-    parser.add_argument("--dev_speakers", type=integer(1), default=12, help="training speakers set aside for dev")
+    parser.add_argument("--dev_speakers", type=integer(1),
+                        help="training speakers set aside for dev; by default 12 of 125, of the digits' 26 five")
     parser.add_argument("--subset", choices=("all", "digits"), default="all",
                         help="digits: only the utterances that are strings of digits")  # fmt: skip
 
@@ -33,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def prepare(args: argparse.Namespace) -> None:
     """Find or fetch the corpus and run :func:`prepare_speechocean762` on parsed options."""
     root = args.speechocean762_root or download.fetch(URL, args.downloads / "speechocean762")
-    prepare_speechocean762(root, args.out, args.dev_speakers, args.subset == "digits")
+    digits = args.subset == "digits"
+    prepare_speechocean762(root, args.out, args.dev_speakers or (5 if digits else 12), digits)
 
 
 def prepare_speechocean762(root: Path, out: Path, dev_speakers: int = 12, digits: bool = False) -> None:

@@ -92,7 +92,8 @@ def _write(data: kaldi.DataDir, folder: Path, final: Path, conf: dict, nj: int) 
              for job, result in zip(jobs, results, strict=True) for utterance, (offset, frames) in result.items()}
     front_end, features = build_front_end(conf)
     # Its filters, with which a model trained from the features can be given audio.
-    save_file({name: value.contiguous() for name, value in front_end.state_dict().items()}, folder / TENSORS)
+    with fileio.atomic_path(folder / TENSORS) as temporary:
+        save_file({name: value.contiguous() for name, value in front_end.state_dict().items()}, temporary)
     kaldi.write_table(folder / "feats.scp", {utterance: place for utterance, (place, _) in where.items()})
     kaldi.write_table(folder / "utt2num_frames", {utterance: frames for utterance, (_, frames) in where.items()})
     fileio.write_text(folder / "feats_type", "fbank\n")

@@ -11,7 +11,7 @@ subset=all
 _data_options=(speechocean762_root dev_speakers subset)
 help_message="Options of this recipe
   --speechocean762_root DIR    a copy of the corpus; downloaded to downloads/ when not given
-  --dev_speakers N             training speakers set aside as dev set [12]
+  --dev_speakers N             training speakers set aside as dev set [12, of digits 5]
   --subset all|digits          digits: only the utterances that are strings of digits [$subset]
 
 The other options:"
