@@ -139,3 +139,27 @@ def test_a_damaged_archive_is_refused_whole(tmp_path, keep):
     with pytest.raises(LotteryError, match="damaged archive"):
         download.extract(tmp_path / "a.tgz", tmp_path / "corpus")
     assert not (tmp_path / "corpus").exists()
+
+
+def test_fetches_a_part_of_an_archive_once(tmp_path):
+    (tmp_path / "served").mkdir()
+    pack(tmp_path / "served/dev-clean.tar.gz", ("LibriSpeech/README", b"r"), ("LibriSpeech/dev-clean/1/x.flac", b"x"))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=functools.partial(server.serve_forever, poll_interval=0.01))
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/dev-clean.tar.gz"
+        root = tmp_path / "downloads/LibriSpeech/dev-clean"
+        try:
+            with pytest.raises(LotteryError, match="SHA-256 is not the expected one"):
+                download.fetch(url, root, "dev-clean", sha256="0" * 64)
+            with pytest.raises(LotteryError, match="does not hold folder dev-other"):
+                download.fetch(url, root, "dev-other")
+            assert download.fetch(url, root, "dev-clean") == root
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (root / "1/x.flac").read_bytes() == b"x"
+    assert sorted(path.name for path in root.parent.iterdir()) == ["dev-clean", "dev-clean.tar.gz"]
+    (root.parent / "dev-clean.tar.gz").unlink()
+    assert download.fetch(url, root, "dev-clean") == root  # the server is gone
