@@ -4,10 +4,11 @@ Source: https://www.openslr.org/7, /19 and /51, CC BY-NC-ND 3.0. Layout: {train,
 in release 3 below legacy/. Text rules, as in the Kaldi and ESPnet recipes but for the last two:
 ``(2)`` (a pronunciation variant), ``<sil>`` and the segment's name at the end of a line go; a suffix
 is joined to its word (``it 's``); noises, ``{COUGH}`` or ``[NOISE]``, and ``<unk>`` go, as scoring
-does not count them.
+does not count them. Training segments are cut tightly: as in those recipes they grow at both ends.
 """
 
 import argparse
+import itertools
 import re
 from pathlib import Path
 
@@ -29,6 +30,7 @@ SETS = ("train", "dev", "test")
 NOT_SPEECH = ("ignore_time_segment_in_scoring", "inter_segment_gap")
 GONE = re.compile(r"\(\d+\)|<sil>|<unk>|\{[^}]*\}|\[[^\]]*\]|\(\S*\)\s*$", re.I)
 LABEL = re.compile(r"^<[^>]*>")  # <o,f0,male>, <F0_M> or <NA>
+BEFORE, AFTER = 0.15, 0.1  # seconds a training segment grows, never beyond the middle of the gap to the next
 SUFFIX = re.compile(r"(?<=\S) +(?=')")
 
 
@@ -60,7 +62,7 @@ def prepare_tedlium(root: Path, out: Path, release: str) -> None:
     below = "legacy/" if release == "3" else ""
     needed = [f"{below}{name}/{kind}" for name in SETS for kind in ("sph", "stm")]
     root = find_root("tedlium_root", root, needed, f"TED-LIUM release {release}")
-    write_sets(out, {name: _read(root / f"{below}{name}") for name in SETS})
+    write_sets(out, {name: _read(root / f"{below}{name}", grow=name == "train") for name in SETS})
 
 
 def release_of(root: Path) -> list[str] | None:
@@ -79,8 +81,17 @@ def clean(words: str) -> str:
     return SUFFIX.sub("", " ".join(GONE.sub(" ", words).split()))
 
 
-def _read(folder: Path) -> kaldi.DataDir:
-    wav, text, speakers, cuts = (kaldi.Table() for _ in range(4))
+def grow_segments(segments: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Segments of one talk, (start, end) in seconds by rising start, grown; overlapping ones stay at that end."""
+    ends = [0.0, *(end for _, end in segments)]
+    starts = [*(start for start, _ in segments[1:]), float("inf")]
+    return [(start - min(BEFORE, max(0.0, (start - before) / (2 if before else 1))),
+             end + min(AFTER, max(0.0, (after - end) / 2)))
+            for (start, end), before, after in zip(segments, ends[:-1], starts, strict=True)]
+
+
+def _read(folder: Path, grow: bool) -> kaldi.DataDir:
+    wav, text, speakers, times = kaldi.Table(), kaldi.Table(), kaldi.Table(), {}
     empty = 0
     for path in sorted((folder / "stm").glob("*.stm")):
         for number, line in enumerate(kaldi.read_lines(path), 1):
@@ -100,12 +111,19 @@ def _read(folder: Path) -> kaldi.DataDir:
             if talk not in wav:
                 wav[talk] = str(need_audio(folder / "sph" / f"{talk}.sph", where))
             speakers[utterance] = talk
-            cuts[utterance] = f"{talk} {start:.2f} {end:.2f}"
+            times[utterance] = (start, end)
     unread = sorted(path for path in (folder / "sph").glob("*.sph") if not (folder / f"stm/{path.stem}.stm").is_file())
     if unread:
         raise LotteryError(f"{unread[0]}: no transcript stm/{unread[0].stem}.stm: restore it ({len(unread)} in all)")
     if empty:
         print(f"note: {folder}: dropped {empty} segments without a word")
+    # Utterances' names, made of talk and times, sort by time.
+    ordered = sorted(times, key=lambda utterance: (speakers[utterance], utterance))
+    for _, group in itertools.groupby(ordered, speakers.get) if grow else ():
+        own = list(group)
+        times.update(zip(own, grow_segments([times[utterance] for utterance in own]), strict=True))
+    cuts = kaldi.Table({utterance: f"{speakers[utterance]} {start:.2f} {end:.2f}"
+                        for utterance, (start, end) in times.items()})
     return kaldi.DataDir(wav, text, speakers, kaldi.parse_segments(cuts), cuts)
 
 

@@ -48,7 +48,13 @@ def test_sphere_segments_pass_stage_2(corpus, tmp_path):
     tedlium.prepare_tedlium(corpus, tmp_path / "data", "2")
     format_data(tmp_path / "data/train", tmp_path / "dump", Options(fs=16000))
     counts = kaldi.read_table(tmp_path / "dump/utt2num_samples")
-    assert list(counts.values()) == ["12000", "9600"]
+    assert list(counts.values()) == ["15520", "10880"]  # 0.35 to 1.32 s, and from 1.32 s to the recording's end
+
+
+def test_training_segments_grow_but_not_into_their_neighbours():
+    grown = tedlium.grow_segments([(0.1, 1.0), (1.04, 2.0), (1.9, 3.0), (5.0, 6.0)])
+    expected = [(0.0, 1.02), (1.02, 2.0), (1.9, 3.1), (4.85, 6.1)]
+    assert [tuple(round(time, 6) for time in one) for one in grown] == expected
 
 
 @pytest.mark.parametrize("release, below, dictionary", [("1", "", "TEDLIUM.150K.dic"), ("3", "legacy", "x")])
