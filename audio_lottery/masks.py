@@ -5,13 +5,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from audio_lottery import granularity, snapshot
 from audio_lottery.allocation import Allocation
 from audio_lottery.allocation.copied import Copied
 from audio_lottery.config import LotteryConfig
-from audio_lottery.criteria import Evidence, checks, needs_data, needs_start
+from audio_lottery.criteria import Evidence, criteria, needs_data, needs_start
 from audio_lottery.errors import LotteryError
 from audio_lottery.granularity import Groups, Selector
 from audio_lottery.granularity.weight import Weights
@@ -30,7 +30,7 @@ def bind(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
     if config.masks_from:
         return _bind_taken(layout, config, backend)
     names, grain = backend.scope(), granularity.parse(config.granularity)
-    if grain.name == "weight" and config.allocation == "global" and config.criterion not in checks:
+    if grain.name == "weight" and config.allocation == "global" and config.criterion not in needs_data:
         return Weights(tuple(names))
     network = backend.network()
     tensors = named_tensors(network)
@@ -41,7 +41,8 @@ def bind(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
     schedule, numel = config.make_schedule(), sum(sizes.values())
     kept = [schedule.kept(number, numel) for number in range(1, config.rounds + 1)]
     _allocation(layout, config).check(sizes, kept)
-    checks.get(config.criterion, lambda *_: None)(selector.names, network)
+    if config.criterion in needs_data and not layout.done(0).exists():
+        _try_criterion(config, backend, selector, network)
     return selector
 
 
@@ -110,6 +111,16 @@ def _allocation(layout: Layout, config: LotteryConfig) -> Allocation:
     if isinstance(allocation, Copied) and not Path(allocation.mask).exists():
         return dataclasses.replace(allocation, mask=str(find_search(layout.folder, allocation.mask).folder))
     return allocation
+
+
+def _try_criterion(config: LotteryConfig, backend: Backend, selector: Selector, network: nn.Module) -> None:
+    """Score untrained weights on one batch, so that what cannot be scored is refused before any training."""
+    part = config.make_criterion_conf().set
+    calibration = backend.calibration(network.state_dict(), part, 1, True)
+    tensors = named_tensors(calibration.model)
+    evidence = Evidence({name: tensors[name] for name in selector.names}, calibration=calibration)
+    for name in selector.names:
+        criteria.get(config.criterion)(name, evidence)
 
 
 def _scored(layout: Layout, config: LotteryConfig, backend: Backend, number: int) -> Mapping[str, Tensor]:

@@ -30,7 +30,7 @@ class Block(nn.Module):
         self.norm, self.w_1, self.w_2 = nn.BatchNorm1d(8), nn.Linear(8, 12), nn.Linear(12, 8)
 
     def forward(self, x):
-        x = x + self.linear_out(torch.sigmoid(self.linear_q(x) + self.linear_k(x)) * self.linear_v(x))
+        x = x + self.linear_out(torch.relu(self.linear_q(x) + self.linear_k(x)) + self.linear_v(x))
         return x + self.w_2(torch.relu(self.w_1(self.norm(x))))
 
 

@@ -16,6 +16,6 @@ from audio_lottery.criteria import (  # noqa: F401  (they register themselves)
     taylor,
     wanda,
 )
-from audio_lottery.criteria.base import Calibration, Criterion, Evidence, checks, criteria, needs_data, needs_start
+from audio_lottery.criteria.base import Calibration, Criterion, Evidence, criteria, needs_data, needs_start
 
-__all__ = ["Calibration", "Criterion", "Evidence", "checks", "criteria", "needs_data", "needs_start"]
+__all__ = ["Calibration", "Criterion", "Evidence", "criteria", "needs_data", "needs_start"]

@@ -67,8 +67,6 @@ class Evidence:
 
 Criterion = Callable[[str, Evidence], Tensor]
 criteria: Registry[Criterion] = Registry("criterion")
-# Criterion -> (names in scope, network): raises LotteryError for tensors that it cannot score.
-checks: dict[str, Callable[[Iterable[str], nn.Module], None]] = {}
 # Names of the criteria that need Evidence.calibration, and of those that need Evidence.start.
 needs_data: set[str] = set()
 needs_start: set[str] = set()

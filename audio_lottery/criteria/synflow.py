@@ -3,8 +3,8 @@
 Tanaka et al., Pruning neural networks without any data by iteratively conserving synaptic flow, NeurIPS
 2020, equation 1 and algorithm 1. Norm layers are passed by, so that the flow is conserved through them. The
 paper prunes in 100 steps with the scores taken anew (criterion_conf: iterations), which keeps it from
-emptying a layer. Attention sees an input of ones as equal frames, so queries and keys get little flow:
-combine with allocation: uniform or erk there.
+emptying a layer. Softmax attention and the gates of recurrent layers saturate at such inputs and let no flow
+through: queries, keys and positions have to be left out of the scope, and recurrent networks are refused.
 """
 
 from collections.abc import Iterator
@@ -36,6 +36,9 @@ def _scores(evidence: Evidence) -> dict[str, Tensor]:
             if flow is None:
                 raise LotteryError(f"synflow: {name} is not on the way from features to outputs: leave it out of the "
                                    "scope (scope.exclude)")
+            if weights[name].any() and not flow.any():
+                raise LotteryError(f"synflow: no flow reaches {name}, behind gates or a softmax that saturate: leave "
+                                   "it out of the scope (scope.exclude) or take another criterion, such as snip")
         return {name: (weights[name].detach() * flow).abs() for name, flow in zip(weights, flows, strict=True)}
 
 

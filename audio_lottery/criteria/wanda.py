@@ -4,13 +4,12 @@ The input of a convolution's weight is its input channel. The paper compares wit
 ticket compares is its allocation and granularity (N:M does so).
 """
 
-from collections.abc import Iterable
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from audio_lottery.criteria.base import Calibration, Evidence, checks, criteria, needs_data
+from audio_lottery.criteria.base import Calibration, Evidence, criteria, needs_data
 from audio_lottery.errors import LotteryError
 
 needs_data.add("wanda")
@@ -24,26 +23,17 @@ def wanda(name: str, evidence: Evidence) -> Tensor:
     return evidence.weights[name].detach().double().abs() * norms[name]
 
 
-def check(names: Iterable[str], network: nn.Module) -> None:
-    """Raise LotteryError for a tensor whose input cannot be seen."""
-    for name in names:
-        path, _, last = name.rpartition(".")
-        if last != "weight" or not isinstance(network.get_submodule(path), (nn.Linear, *CONVOLUTIONS)):
-            raise LotteryError(f"wanda: {name} is not of a Linear layer or a convolution: leave it out of the scope "
-                               "(scope.exclude) or take another criterion")
-
-
-checks["wanda"] = check
-
-
 @torch.no_grad()
 def _norms(evidence: Evidence, calibration: Calibration) -> dict[str, Tensor]:
     """Name -> norms of the inputs, in a shape that multiplies the weight."""
     squares: dict[str, Tensor] = {}
     handles, modules = [], {}
-    check(evidence.weights, calibration.model)
     for name in evidence.weights:
-        modules[name] = calibration.model.get_submodule(name.rpartition(".")[0])
+        path, _, last = name.rpartition(".")
+        modules[name] = calibration.model.get_submodule(path)
+        if last != "weight" or not isinstance(modules[name], (nn.Linear, *CONVOLUTIONS)):
+            raise LotteryError(f"wanda: {name} is not of a Linear layer or a convolution: leave it out of the scope "
+                               "(scope.exclude) or take another criterion")
         handles.append(modules[name].register_forward_pre_hook(partial(_add, squares, name)))
     try:
         for utterance in calibration.utterances():

@@ -6,7 +6,6 @@ and position matrices and its columns of the output matrix; a channel is its row
 column of the next. Modules are known by the names of their parts (as ESPnet's), not by their class.
 """
 
-import re
 from collections.abc import Callable, Iterator
 
 import torch
@@ -18,24 +17,24 @@ from audio_lottery.granularity.groups import Groups, along, numbered
 
 # (parameter name, axis, the number of the group of each row or column, unit)
 Part = tuple[str, int, Tensor, str]
-LAYER = re.compile(r"^(.*?\.\d+)\.")
 
 
 def heads(network: nn.Module) -> Iterator[Part]:
-    """Of modules with ``linear_q``, ``linear_k``, ``linear_v``, ``linear_out`` and ``h`` heads."""
+    """Of modules with ``linear_q``, ``linear_k``, ``linear_v``, ``linear_out`` and ``h`` or ``num_heads`` heads."""
     for path, module in network.named_modules():
-        if not all(hasattr(module, f"linear_{part}") for part in ("q", "k", "v", "out")) or not hasattr(module, "h"):
+        number = getattr(module, "h", getattr(module, "num_heads", None))
+        if not isinstance(number, int) or not all(hasattr(module, f"linear_{part}") for part in ("q", "k", "v", "out")):
             continue
         for part in ("q", "k", "v", "pos", "out"):
             linear = getattr(module, f"linear_{part}", None)
             if linear is None:
                 continue
             size = linear.weight.shape[1 if part == "out" else 0]
-            if size % module.h:
-                raise LotteryError(f"{path}: {size} does not divide by {module.h} heads: take "
-                                   f"{_nearest_divisor(size, module.h)} heads")
+            if size % number:
+                raise LotteryError(f"{path}: {size} does not divide by {number} heads: take "
+                                   f"{_nearest_divisor(size, number)} heads")
             yield (f"{path}.linear_{part}.weight", int(part == "out"),
-                   torch.arange(module.h).repeat_interleave(size // module.h), path)
+                   torch.arange(number).repeat_interleave(size // number), path)
 
 
 def ffn_channels(network: nn.Module) -> Iterator[Part]:
@@ -86,13 +85,20 @@ def _register(name: str, find: Callable[[nn.Module], Iterator[Part]]) -> None:
     granularities.register(name)(Granularity(name, bind, needs_network=True))
 
 
-def _layers(shapes: Shapes, network=None) -> Groups:
-    """The tensors of a numbered module, as ``encoder.encoders.3``, are one group."""
-    units = {name: match[1] for name in shapes if (match := LAYER.match(name))}
-    if not units:
-        raise LotteryError("granularity: no tensor in scope is in a numbered layer: take a block such as 4x1")
-    return numbered({name: (*along(shapes[name], 0, torch.zeros(shapes[name][0])), unit)
-                     for name, unit in units.items()})
+def layers(network: nn.Module) -> Iterator[Part]:
+    """Of lists of modules that are all of one class, not torch's own (which leaves out stacks of convolutions)."""
+    found: list[str] = []
+    for path, module in network.named_modules():
+        kinds = {type(child) for child in module.children()}
+        if not isinstance(module, nn.ModuleList | nn.Sequential) or len(kinds) != 1 or path.startswith(tuple(found)):
+            continue
+        if next(iter(kinds)).__module__.startswith("torch.nn"):
+            continue
+        found.append(path + ".")
+        for number, child in module.named_children():
+            for name, parameter in child.named_parameters():
+                if parameter.dim() > 1:
+                    yield f"{path}.{number}.{name}", 0, torch.zeros(len(parameter)), f"{path}.{number}"
 
 
 def _nearest_divisor(size: int, number: int) -> int:
@@ -102,4 +108,4 @@ def _nearest_divisor(size: int, number: int) -> int:
 _register("head", heads)
 _register("ffn_channel", ffn_channels)
 _register("conv_channel", conv_channels)
-granularities.register("layer")(Granularity("layer", _layers))
+_register("layer", layers)

@@ -121,6 +121,10 @@ def test_bad_data():
                                 calibration=Calibration(linear(), list, list, None, None)))
     with pytest.raises(LotteryError, match="the loss of a batch is nan"):
         scores("taylor", evidence(linear(), [torch.full((1, 2), float("nan"))]))
+    dead = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False))
+    dead[1].weight.data.zero_()
+    with pytest.raises(LotteryError, match="synflow: no flow reaches 0.weight"):
+        criteria.get("synflow")("0.weight", evidence(dead))
     lstm = nn.Sequential(nn.LSTM(2, 2))
     with pytest.raises(LotteryError, match="wanda: 0.weight_ih_l0 is not of a Linear layer"):
         criteria.get("wanda")("0.weight_ih_l0", Evidence({"0.weight_ih_l0": lstm[0].weight_ih_l0},

@@ -40,12 +40,17 @@ class Convolution(nn.Module):
         self.pointwise_conv2 = nn.Conv1d(4, 4, 1)
 
 
+class Layer(nn.ModuleDict):
+    def __init__(self):
+        super().__init__({"att": Attention(), "ff": FeedForward(), "conv": Convolution()})
+
+
 class Network(nn.Module):
     def __init__(self):
         super().__init__()
         self.embed = nn.Conv2d(1, 4, 3)
-        self.layers = nn.ModuleList(nn.ModuleDict({"att": Attention(), "ff": FeedForward(), "conv": Convolution()})
-                                    for _ in range(2))
+        self.stack = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))  # no layers that could go
+        self.layers = nn.ModuleList(Layer() for _ in range(2))
 
 
 def bound(text: str, network: nn.Module):
@@ -214,6 +219,14 @@ def test_nan_is_refused():
 def test_bad_names(text, said):
     with pytest.raises(LotteryError, match=said):
         granularity.parse(text)
+
+
+def test_heads_under_their_other_name():
+    network = Network()
+    for layer in network.layers:
+        layer["att"].num_heads = layer["att"].h
+        del layer["att"].h
+    assert bound("head", network).count == 4
 
 
 def test_heads_that_do_not_divide():
