@@ -19,6 +19,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--task", default="auto", help="ESPnet task: asr, asr_transducer, st, s2t; auto: read off "
                         "the training configuration")
     parser.add_argument("--criterion", default="magnitude", help="score of a weight")
+    parser.add_argument("--granularity", default="weight", help="what goes together: weight, 8x1, 2:4, head, ...")
     parser.add_argument("--allocation", default="global", help="where the budget goes")
     parser.add_argument("--seed", type=int, default=0, help="seed of random criteria")
     parser.add_argument("--lottery_conf", default=None, help="lottery configuration (YAML), for its scope")
@@ -29,11 +30,14 @@ def run(args) -> None:
     """Write the mask and say what remains."""
     from pathlib import Path
 
-    from audio_lottery import config
+    from audio_lottery import config, granularity
+    from audio_lottery.allocation import allocations
+    from audio_lottery.criteria import Evidence
     from audio_lottery.espnet.models import averaged_model_file, stock_model, weights_of
     from audio_lottery.espnet.versions import require
     from audio_lottery.mask import Mask
-    from audio_lottery.pruning import prune
+    from audio_lottery.pruning import prune_to
+    from audio_lottery.schedule import count_to_prune
     from audio_lottery.scope import find_scope
     from audio_lottery.zeros import count
 
@@ -44,8 +48,15 @@ def run(args) -> None:
     weights = weights_of(model, path)
     names = find_scope(model, config.load(args.lottery_conf).scope)
     before = Mask.load(args.mask) if args.mask else Mask.ones(weights, names)
-    mask = prune(weights, before, args.rate, args.criterion, args.allocation, args.seed)
-    mask.save(args.out, {"model": path.name, "rate": str(args.rate), "criterion": args.criterion})
+    before.validate(weights)
+    shapes = {name: tuple(kept.shape) for name, kept in before.items()}
+    selector = granularity.parse(args.granularity).bind(shapes, model)
+    before = Mask({name: before[name] for name in selector.names})
+    keep = before.kept - count_to_prune(before.kept, args.rate)
+    mask = prune_to(keep, before, Evidence.of(weights, before, seed=args.seed), args.criterion,
+                    allocations.make(args.allocation, {}), selector)
+    mask.save(args.out, {"model": path.name, "rate": str(args.rate), "criterion": args.criterion,
+                         "granularity": args.granularity})
     mask.apply_(weights)
     counts = count(weights, mask)
     if args.json:

@@ -10,7 +10,7 @@ import yaml
 from torch.nn import BatchNorm1d
 
 from audio_lottery import config, snapshot
-from audio_lottery.bin import cli, find, recipe_options
+from audio_lottery.bin import cli, find, prune, recipe_options
 from audio_lottery.bin.cli import Parser
 from audio_lottery.criteria import Evidence, criteria
 from audio_lottery.errors import LotteryError
@@ -102,7 +102,10 @@ def test_batch_norms_of_initial_weights_take_the_batches_statistics(backend, exp
 @pytest.mark.parametrize("arguments", [
     "--rounds 1 --granularity head --schedule one_shot --schedule_conf.density 0.5",
     "--rounds 2 --restart finetune --criterion taylor --criterion_conf.batches 2 --granularity 4x1 --rate 0.4",
-], ids=["heads", "finetune"])
+    "--rounds 1 --restart learning_rate --prune_from average --allocation layerwise --granularity ffn_channel",
+    "--rounds 2 --restart sign --schedule decaying --criterion movement --allocation bounded "
+    "--allocation_conf.minimum '{embed: 0.7}'",
+], ids=["heads", "finetune", "learning_rate", "sign"])
 def test_searches_hold_the_invariants(recipe, tmp_path, arguments, capsys):
     options = recipe.search(tmp_path / "exp")
     options[options.index("--lottery_args") + 1] = arguments
@@ -114,7 +117,7 @@ def test_searches_hold_the_invariants(recipe, tmp_path, arguments, capsys):
     assert rows[-1]["kept_scope"] == kept.kept
     if "head" in arguments:
         assert kept.density == 0.5 and all("self_attn" in name for name in kept)
-    else:
+    elif "finetune" in arguments:
         rates = [{group["lr"] for group in load_state(layout.round(number) / "checkpoint.pth")["optimizers"][0]
                   ["param_groups"]} for number in (0, 1, 2)]
         assert rates[0] == rates[1] == rates[2]
@@ -146,6 +149,22 @@ def test_a_random_ticket_of_the_search(recipe, exp, tmp_path):
     assert {what: found for what, found in check(layout.folder, load_state).items() if found} == {}
     ticket, fresh = load_state(layout.round(1) / "latest.pth"), snapshot.load(layout.fresh)
     assert any(not torch.equal(ticket[name], fresh[name]) for name in fresh)
+
+
+def test_pruning_by_hand(exp, tmp_path, capsys):
+    """Without options as the search does it; heads go whole; what needs a search says so."""
+    out = tmp_path / "mask.safetensors"
+    options = [str(exp / "round_00"), "--model_file", "latest.pth", "--out", str(out)]
+    assert cli.main(prune, [*options, "--rate", "0.4"]) == 0
+    assert Mask.load(out) == Mask.load(Layout(exp).mask(1))
+    assert cli.main(prune, [*options, "--rate", "0.5", "--granularity", "head"]) == 0
+    heads = Mask.load(out)
+    assert heads.density == 0.5 and all("self_attn" in name for name in heads)
+    capsys.readouterr()
+    for wrong, said in (("--criterion snip", "use it in a search"), ("--allocation copied", "mask is missing"),
+                        ("--granularity 2:4", "cannot give density")):
+        assert cli.main(prune, [*options, *wrong.split()]) == 1
+        assert said in capsys.readouterr().err
 
 
 def test_several_learning_rates_are_not_finetuned(backend, tmp_path):
