@@ -65,7 +65,7 @@ def fresh(context: Context) -> State:
 def sign(context: Context) -> State:
     """Initial signs with one magnitude a tensor, the initial standard deviation, in scope.
 
-    Zhou et al., Deconstructing Lottery Tickets, NeurIPS 2019, section 4 ("constant" initialisations).
+    Zhou et al., Deconstructing Lottery Tickets, NeurIPS 2019 (the "constant" initialisations).
     """
     state = snapshot.load(context.theta0)
     for name in context.scope:

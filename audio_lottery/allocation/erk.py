@@ -1,4 +1,4 @@
-"""ERK: Erdős-Rényi-kernel densities (Evci et al., Rigging the Lottery, ICML 2020, section 3 and appendix).
+"""ERK: Erdős-Rényi-kernel densities (Evci et al., Rigging the Lottery, ICML 2020).
 
 A tensor's density is proportional to the sum of its dimensions over their product, so that small and
 narrow tensors stay denser; what would exceed density 1 is dense and the others share the rest.

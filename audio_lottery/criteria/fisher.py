@@ -1,6 +1,6 @@
 """Diagonal Fisher: ``F w² / 2``, F the mean squared gradient of single utterances.
 
-Theis et al., Faster gaze prediction with dense networks and Fisher pruning, 2018, equation 6; after
+Theis et al., Faster gaze prediction with dense networks and Fisher pruning, 2018; after
 LeCun et al., Optimal Brain Damage, 1989, with the Fisher information in place of the Hessian.
 """
 

@@ -1,4 +1,4 @@
-"""GraSP: keep the weights whose loss would cost gradient flow (Wang et al., ICLR 2020, equations 8 and 9).
+"""GraSP: keep the weights whose loss would cost gradient flow (Wang et al., ICLR 2020).
 
 The paper's S(-w) = -w (H g) is the change of the gradient flow when w goes; the weights with the highest S
 are pruned. The lowest scores go first here, so the score is ``w (H g)``. H g is taken as a central

@@ -1,6 +1,6 @@
 """Movement: how far training moved a weight away from zero.
 
-Sanh et al., Movement Pruning, NeurIPS 2020, equation 3: the sum over steps of -lr g w, which is the sum of
+Sanh et al., Movement Pruning, NeurIPS 2020: the sum over steps of -lr g w, which is the sum of
 the steps' changes times w. Along the path that an optimiser took, whatever it was, that sum is
 ``(w² - w0²) / 2`` (each change times the mean of w before and after it), so no step has to be recorded.
 """

@@ -1,4 +1,4 @@
-"""SNIP: ``|g w|``, g the gradient over all batches (Lee et al., ICLR 2019, equation 5).
+"""SNIP: ``|g w|``, g the gradient over all batches (Lee et al., ICLR 2019).
 
 Meant for initial weights (prune_from: init). The paper divides by the sum over all weights, which changes
 no order.

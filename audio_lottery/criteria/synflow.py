@@ -1,7 +1,7 @@
 """SynFlow: ``|w dR/dw|``, R the summed outputs of the network of absolute weights for an input of ones.
 
 Tanaka et al., Pruning neural networks without any data by iteratively conserving synaptic flow, NeurIPS
-2020, equation 1 and algorithm 1. Norm layers are passed by, so that the flow is conserved through them. The
+2020, algorithm 1. Norm layers are passed by, so that the flow is conserved through them. The
 paper prunes in 100 steps with the scores taken anew (criterion_conf: iterations), which keeps it from
 emptying a layer. Softmax attention and the gates of recurrent layers saturate at such inputs and let no flow
 through: queries, keys and positions have to be left out of the scope, and recurrent networks are refused.

@@ -1,6 +1,6 @@
 """First-order Taylor: the squared change of the loss, ``(g w)²``, summed over batches.
 
-Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019, equation 8.
+Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019.
 """
 
 from torch import Tensor

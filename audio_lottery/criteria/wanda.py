@@ -1,4 +1,4 @@
-"""Wanda: ``|w|`` times the norm of its input over the data (Sun et al., ICLR 2024, equation 1).
+"""Wanda: ``|w|`` times the norm of its input over the data (Sun et al., ICLR 2024).
 
 The input of a convolution's weight is its input channel. The paper compares within an output; where a
 ticket compares is its allocation and granularity (N:M does so).
