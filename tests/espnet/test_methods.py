@@ -151,6 +151,23 @@ def test_a_random_ticket_of_the_search(recipe, exp, tmp_path):
     assert any(not torch.equal(ticket[name], fresh[name]) for name in fresh)
 
 
+def test_presets_as_run_sh_gives_them(recipe, tmp_path, repo_root):
+    """imp_structured_8x1, then the random ticket of the search beside it, found by its preset's name."""
+    def search(preset, arguments):
+        folder = tmp_path / f"conformer_word_{preset}"
+        options = recipe.search(folder, "--lottery_conf", str(repo_root / f"conf/lottery/{preset}.yaml"))
+        options[options.index("--lottery_args") + 1] = "--rounds 1 " + arguments
+        assert cli.main(find, options) == 0
+        assert {what: found for what, found in check(folder, load_state).items() if found} == {}
+        return Layout(folder)
+
+    blocks = search("imp_structured_8x1", "")
+    ticket = search("random_ticket", "--masks_from imp_structured_8x1")
+    assert Mask.load(ticket.mask(1)) == Mask.load(blocks.mask(1))
+    shuffled = search("layer_shuffle", "--allocation_conf.mask imp_structured_8x1")
+    assert Mask.load(shuffled.mask(1)).kept_per_tensor == Mask.load(blocks.mask(1)).kept_per_tensor
+
+
 def test_pruning_by_hand(exp, tmp_path, capsys):
     """Without options as the search does it; heads go whole; what needs a search says so."""
     out = tmp_path / "mask.safetensors"
