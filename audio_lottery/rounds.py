@@ -85,15 +85,22 @@ def _train(layout: Layout, config: LotteryConfig, backend: Backend, names: tuple
     began = time.perf_counter()
     try:
         backend.train(layout.round(number), options)
-    finally:
-        seconds += time.perf_counter() - began
-        if layout.round(number).is_dir():
-            write_json(layout.round(number) / "seconds.json", seconds)
+    except BaseException:
+        # Time spent counts when the round goes on; what stopped it matters more than a failure to note that.
+        with contextlib.suppress(OSError):
+            _add_seconds(layout.round(number), seconds + time.perf_counter() - began)
+        raise
+    seconds += time.perf_counter() - began
     if number == 0 and not layout.start(config.rewind).exists():
         raise LotteryError(f"rewind: {config.rewind}: the dense training ended before that point: "
                            "choose an earlier one")
     layout.init(number).unlink(missing_ok=True)
     write_json(layout.done(number), {"round": number, "seconds": round(seconds, 1)})
+
+
+def _add_seconds(folder: Path, seconds: float) -> None:
+    if folder.is_dir():
+        write_json(folder / "seconds.json", seconds)
 
 
 def _seconds_so_far(folder: Path) -> float:

@@ -1,5 +1,6 @@
 """Rounds trained by ESPnet: the :class:`audio_lottery.rounds.Backend` of the recipes."""
 
+import contextlib
 import logging
 import math
 import subprocess
@@ -90,11 +91,8 @@ class EspnetBackend:
             with logged_to(log):
                 get_task(self.recipe.task).main(cmd=command)
             return
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "a", encoding="utf-8") as stream:
-            words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
-            if subprocess.run(words, stderr=stream).returncode:
-                raise LotteryError(_last_error(log) or f"{log}: the training of this round failed: see its end")
+        words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
+        _train_apart(words, log)
 
     def network(self) -> torch.nn.Module:
         """The untrained model."""
@@ -158,10 +156,23 @@ class EspnetBackend:
         return int(str(rate).replace("k", "000"))
 
 
-def _last_error(log: Path) -> str | None:
-    """What a round's own process said when it ended, if that is the last line of its log."""
-    said = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-    return next((line.partition(": error: ")[2] for line in said if line.startswith("audio-lottery ")), None)
+def _train_apart(words: list[str], log: Path) -> None:
+    """Train in a process of its own; its notes are shown, what its GPU processes print goes to the log.
+
+    Its complaint is read from its stderr, not from the log: that may lie on the disk that is full.
+    """
+    complaint = None
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stderr:
+            if line.startswith("WARNING: "):
+                print(line, end="", file=sys.stderr)
+            elif line.startswith("audio-lottery "):
+                complaint = line.partition(": error: ")[2].strip() or None
+            else:
+                with contextlib.suppress(OSError), open(log, "a", encoding="utf-8") as stream:
+                    stream.write(line)
+    if process.returncode:
+        raise LotteryError(complaint or f"{log}: the training of this round failed: see its end")
 
 
 def _valid_scores(round_folder: Path) -> dict[str, float]:
