@@ -11,6 +11,7 @@ from audio_lottery.granularity import Selector
 from audio_lottery.granularity.weight import Weights
 from audio_lottery.mask import Mask
 from audio_lottery.schedule import count_to_prune
+from audio_lottery.selection import Elementwise
 
 
 def prune(
@@ -43,7 +44,9 @@ def prune_to(keep: int, mask: Mask, evidence: Evidence, criterion: str, allocati
     """
     selector = selector or Weights(tuple(mask))
     score = criteria.get(criterion)
-    scores = {name: partial(score, name, evidence) for name in mask}
+    each = getattr(score, "elementwise", None)
+    scores = {name: Elementwise(evidence.weights[name], each) if each else partial(score, name, evidence)
+              for name in mask}
 
     def choose(names: Sequence[str], count: int) -> dict[str, Tensor]:
         return selector.select({n: scores[n] for n in names}, count, {n: mask[n] for n in names})

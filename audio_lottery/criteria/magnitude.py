@@ -1,5 +1,6 @@
 """Magnitude: ``|w|`` (Han et al., Learning both Weights and Connections, NeurIPS 2015)."""
 
+import torch
 from torch import Tensor
 
 from audio_lottery.criteria.base import Evidence, criteria
@@ -9,3 +10,7 @@ from audio_lottery.criteria.base import Evidence, criteria
 def magnitude(name: str, evidence: Evidence) -> Tensor:
     """Absolute values of the weights, in their shape and type."""
     return evidence.weights[name].detach().abs()
+
+
+# Said to the selection, which then needs no copy of a whole tensor: see selection.Elementwise.
+magnitude.elementwise = torch.abs
