@@ -1,6 +1,8 @@
 """What tests share: where the repository and the corpora are, and whether sclite is there."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,21 @@ def sclite() -> str:
     if found is None:
         pytest.skip("sclite is not installed (Debian package sctk)")
     return found
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of a given size in kB that can be enlarged; needs root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("a small file system can only be mounted by root")
+
+    def mount(size: int, *options: str) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", ",".join([*options, f"size={size}k"]), "tmpfs", folder]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("this machine lets nobody mount a file system")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", "--lazy", folder], capture_output=True)

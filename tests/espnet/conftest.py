@@ -92,3 +92,29 @@ def decode_config(recipe) -> Path:
     path = recipe.folder / "decode_greedy.yaml"
     path.write_text("beam_size: 1\nctc_weight: 1.0\n")
     return path
+
+
+@pytest.fixture(scope="session")
+def same_search():
+    """Assert that two searches have the same masks and models, bit for bit, and that the second's invariants hold."""
+    from audio_lottery import snapshot
+    from audio_lottery.espnet.models import load_state
+    from audio_lottery.invariants import check
+    from audio_lottery.mask import Mask
+    from audio_lottery.rounds import Layout
+
+    def compare(one: Path, other: Path) -> None:
+        a, b = Layout(one), Layout(other)
+        assert [found for named in check(other, load_state).values() for found in named] == []
+        assert a.finished() == b.finished()
+        for number in a.finished():
+            if number:
+                assert Mask.load(a.mask(number)) == Mask.load(b.mask(number))
+            names = sorted(path.name for path in a.round(number).glob("*.pth"))
+            assert names == sorted(path.name for path in b.round(number).glob("*.pth"))
+            for name in names:
+                if not name.startswith("checkpoint"):
+                    x, y = load_state(a.round(number) / name), load_state(b.round(number) / name)
+                    assert snapshot.digests(x) == snapshot.digests(y), f"round {number}: {name}"
+
+    return compare

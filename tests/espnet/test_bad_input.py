@@ -1,21 +1,16 @@
 """Bad input to the commands that run ESPnet: one line, status 1, nothing half-written taken for whole."""
 
 import importlib
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
-from audio_lottery import snapshot
 from audio_lottery.bin import cli
 from audio_lottery.espnet import versions
 from audio_lottery.espnet.command import Recipe
-from audio_lottery.espnet.models import load_state
-from audio_lottery.invariants import check
 from audio_lottery.mask import Mask
 from audio_lottery.rounds import Layout
 
@@ -157,20 +152,7 @@ def test_another_espnet_or_python(refused, recipe, tmp_path, monkeypatch):
     assert not (tmp_path / "exp").exists()
 
 
-def same_search(one: Path, other: Path) -> None:
-    a, b = Layout(one), Layout(other)
-    assert [found for named in check(other, load_state).values() for found in named] == []
-    assert a.finished() == b.finished()
-    for number in a.finished():
-        names = sorted(path.name for path in a.round(number).glob("*.pth"))
-        assert names == sorted(path.name for path in b.round(number).glob("*.pth"))
-        for name in names:
-            if not name.startswith("checkpoint"):
-                x, y = load_state(a.round(number) / name), load_state(b.round(number) / name)
-                assert snapshot.digests(x) == snapshot.digests(y), f"round {number}: {name}"
-
-
-def test_a_truncated_checkpoint_is_said_and_the_search_ends_the_same(recipe, exp, tmp_path, capfd):
+def test_a_truncated_checkpoint_is_said_and_the_search_ends_the_same(recipe, exp, tmp_path, capfd, same_search):
     """Round 1 stopped in its last epoch while ESPnet wrote: the epoch before is gone on from."""
     from audio_lottery.bin import find
 
@@ -189,27 +171,9 @@ def test_a_truncated_checkpoint_is_said_and_the_search_ends_the_same(recipe, exp
     same_search(exp, folder)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of a given size in kB that can be enlarged; needs root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("a small file system can only be mounted by root")
-
-    def mount(size: int, *options: str) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", ",".join([*options, f"size={size}k"]), "tmpfs", folder]
-        if subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("this machine lets nobody mount a file system")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", "--lazy", folder], capture_output=True)
-
-
 # theta0; a checkpoint of round 0; one of round 1; what is written after the last epoch of round 2.
 @pytest.mark.parametrize("size", [60, 150, 700, 1390])
-def test_no_space_left_while_training(refused, recipe, exp, small_disk, size):
+def test_no_space_left_while_training(refused, recipe, exp, small_disk, size, same_search):
     folder = small_disk(size) / "exp"
     assert "No space left on device: free some, then start again" in refused("find", *recipe.search(folder))
     small_disk(65536, "remount")

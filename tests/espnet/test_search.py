@@ -172,26 +172,12 @@ def test_check_names_the_first_violation_and_fails(copied, capsys):
     assert "round 1: rounds.jsonl says 5 weights in scope" in capsys.readouterr().err
 
 
-def test_separate_processes_give_the_same_weights(recipe, exp, tmp_path):
+def test_separate_processes_give_the_same_weights(recipe, exp, tmp_path, same_search):
     """Rounds in processes of their own, the same masks and weights."""
     process = recipe.spawn(tmp_path / "exp", "--separate_rounds", "true")
     output, _ = process.communicate(timeout=500)
     assert process.returncode == 0, output
-    assert_same_search(exp, tmp_path / "exp")
-
-
-def assert_same_search(one: Path, other: Path) -> None:
-    a, b = Layout(one), Layout(other)
-    assert a.finished() == b.finished()
-    for number in a.finished():
-        if number:
-            assert Mask.load(a.mask(number)) == Mask.load(b.mask(number))
-        names = sorted(path.name for path in a.round(number).glob("*.pth"))
-        assert names == sorted(path.name for path in b.round(number).glob("*.pth"))
-        for name in names:
-            if not name.startswith("checkpoint"):
-                x, y = load_state(a.round(number) / name), load_state(b.round(number) / name)
-                assert snapshot.digests(x) == snapshot.digests(y), f"round {number}: {name}"
+    same_search(exp, tmp_path / "exp")
 
 
 def test_rewinding_to_step_k(recipe, tmp_path):

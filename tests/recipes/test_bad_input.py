@@ -1,9 +1,7 @@
 """Bad data and a full disk in the stages before training: one line, and a later run makes it good."""
 
 import importlib
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -101,24 +99,6 @@ def test_audio_of_another_rate_is_resampled_with_a_note_or_refused(refused, data
     assert not dump.exists()
     assert command("format", "--data", data, "--dump", dump, "--fs", rate) == 0
     assert f"audio resampled from {2 * rate} Hz to {rate} Hz" in capfd.readouterr().out
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of a given size in kB that can be enlarged; needs root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("a small file system can only be mounted by root")
-
-    def mount(size: int, *options: str) -> Path:
-        line = ["mount", "-t", "tmpfs", "-o", ",".join([*options, f"size={size}k"]), "tmpfs", folder]
-        if subprocess.run(line, capture_output=True).returncode:
-            pytest.skip("this machine lets nobody mount a file system")
-        return folder
-
-    yield mount
-    subprocess.run(["umount", "--lazy", folder], capture_output=True)
 
 
 def test_no_space_left_while_preparing(refused, corpus, small_disk):
