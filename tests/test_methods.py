@@ -13,9 +13,10 @@ from audio_lottery.config import LotteryConfig
 from audio_lottery.criteria import Calibration, criteria
 from audio_lottery.errors import LotteryError
 from audio_lottery.invariants import check_masks
+from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout, search
+from audio_lottery.rounds import search
 
 PLAIN = replace(LotteryConfig(), rounds=2, rate=0.3)
 

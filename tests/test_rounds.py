@@ -10,10 +10,11 @@ import torch
 from audio_lottery import hooks, snapshot
 from audio_lottery.config import LotteryConfig
 from audio_lottery.errors import LotteryError
+from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
-from audio_lottery.rounds import Layout, locked, search
+from audio_lottery.rounds import locked, search
 from audio_lottery.schedule import count_to_prune
 
 CONFIG = replace(LotteryConfig(), rounds=3, rate=0.3)

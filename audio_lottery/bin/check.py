@@ -47,7 +47,7 @@ def _stock(folder: str, task: str):
     from pathlib import Path
 
     from audio_lottery.espnet.models import averaged_model_file, load_state, stock_model
-    from audio_lottery.rounds import Layout
+    from audio_lottery.layout import Layout
 
     layout = Layout(Path(folder))
     for number in layout.finished():

@@ -29,7 +29,7 @@ def run(args) -> None:
     from audio_lottery.espnet.decode import Decoding, decode, merge
     from audio_lottery.espnet.tasks import resolve
     from audio_lottery.espnet.versions import require
-    from audio_lottery.rounds import Layout
+    from audio_lottery.layout import Layout
 
     require()
     if args.nj < 1 or (args.job is not None and not 1 <= args.job <= args.nj):

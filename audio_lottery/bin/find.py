@@ -29,8 +29,9 @@ def run(args) -> None:
     from audio_lottery import config
     from audio_lottery.espnet.backend import EspnetBackend
     from audio_lottery.espnet.versions import require
+    from audio_lottery.layout import Layout
     from audio_lottery.ledger import Ledger
-    from audio_lottery.rounds import Layout, search
+    from audio_lottery.rounds import search
 
     require()
     lottery = config.load(args.lottery_conf, args.lottery_args)

@@ -69,8 +69,8 @@ def _experiment(args, folder, about):
     from audio_lottery import config, shares
     from audio_lottery.errors import LotteryError
     from audio_lottery.espnet.models import stock_model
+    from audio_lottery.layout import Layout
     from audio_lottery.mask import Mask
-    from audio_lottery.rounds import Layout
 
     layout = Layout(folder)
     if not (layout.round(0) / "config.yaml").is_file() or not layout.config.is_file():

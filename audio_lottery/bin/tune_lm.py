@@ -38,9 +38,9 @@ def run(args: argparse.Namespace) -> None:
     from audio_lottery import fileio
     from audio_lottery.espnet.tasks import resolve
     from audio_lottery.espnet.versions import require
+    from audio_lottery.layout import Layout
     from audio_lottery.lm.fusion import check_ngram, read_config
     from audio_lottery.lm.tuning import search
-    from audio_lottery.rounds import Layout
 
     require()
     layout = Layout(Path(args.exp))

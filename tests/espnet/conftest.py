@@ -100,8 +100,8 @@ def same_search():
     from audio_lottery import snapshot
     from audio_lottery.espnet.models import load_state
     from audio_lottery.invariants import check
+    from audio_lottery.layout import Layout
     from audio_lottery.mask import Mask
-    from audio_lottery.rounds import Layout
 
     def compare(one: Path, other: Path) -> None:
         a, b = Layout(one), Layout(other)

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from audio_lottery.bin import check, cli, decode, find
+from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout
 
 ATTENTION = {"output_size": 16, "attention_heads": 2, "linear_units": 24, "num_blocks": 1, "input_layer": "conv2d"}
 DECODER = {"decoder": "transformer", "decoder_conf": {"attention_heads": 2, "linear_units": 24, "num_blocks": 1},

@@ -11,8 +11,8 @@ import yaml
 from audio_lottery.bin import cli
 from audio_lottery.espnet import versions
 from audio_lottery.espnet.command import Recipe
+from audio_lottery.layout import Layout
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout
 
 BAD_OPTION = "ESPnet refused the {} options: unrecognized arguments: --bad"
 

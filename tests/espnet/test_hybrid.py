@@ -9,8 +9,8 @@ import yaml
 from audio_lottery.bin import cli, decode, find
 from audio_lottery.espnet.models import load_state
 from audio_lottery.invariants import check
+from audio_lottery.layout import Layout
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout
 
 
 @pytest.fixture(scope="module")

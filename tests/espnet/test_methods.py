@@ -17,9 +17,9 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.backend import EspnetBackend
 from audio_lottery.espnet.models import load_state
 from audio_lottery.invariants import check
+from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask, named_tensors
-from audio_lottery.rounds import Layout
 from audio_lottery.scope import ScopeConfig
 
 

@@ -10,8 +10,8 @@ import pytest
 from audio_lottery import snapshot
 from audio_lottery.espnet.models import load_state
 from audio_lottery.invariants import check
+from audio_lottery.layout import Layout
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout
 
 
 def kill_when(process, condition: Callable[[], bool]) -> None:

@@ -13,9 +13,9 @@ from audio_lottery import snapshot
 from audio_lottery.bin import cli
 from audio_lottery.espnet.models import averaged_model_file, load_state, stock_model
 from audio_lottery.invariants import check
+from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
-from audio_lottery.rounds import Layout
 
 
 def violations(folder: Path) -> list[str]:
