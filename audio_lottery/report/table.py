@@ -110,7 +110,10 @@ def tickets(results: Results) -> list[str]:
     for name, number in named.items():
         row = next((row for row in results.rows if row["round"] == number), None)
         if row is None:
-            lines.append(f"{name}: none yet (needs {results.dev} scores)")
+            scores = [results.score(one["round"], results.dev) for one in results.rows]
+            tested = any(score and score.get("matches") is not None for score in scores)
+            lines.append(f"{name}: none: no round matches the dense model on {results.dev}" if tested
+                         else f"{name}: none yet (needs {results.dev} scores)")
             continue
         scope, whole = percent(row.get("density_scope")), percent(row.get("density_whole"))
         wers = [f"{each} {_wer(results.score(number, each))}" for each in results.sets]

@@ -60,6 +60,12 @@ def test_nothing_scored_yet():
     assert "extreme ticket: none yet (needs dev scores)" in text
 
 
+def test_no_round_matches():
+    rows = [{"round": n, "density_scope": 0.8**n, "density_whole": 0.8**n,
+             "scores": {"greedy": {"dev": score(5 + n, 0.01 if n else None, False if n else None)}}} for n in (0, 1)]
+    assert "extreme ticket: none: no round matches the dense model on dev" in tickets(collect(rows))
+
+
 def test_without_the_dense_score_nothing_is_marked():
     rows = [{"round": 1, "density_scope": 0.8, "scores": {"greedy": {"dev": score(9, None, None)}}}]
     results = collect(rows)
