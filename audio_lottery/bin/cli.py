@@ -11,6 +11,9 @@ from typing import NoReturn
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import no_space
 
+# ESPnet's token types that the recipes take.
+TOKEN_TYPES = ("word", "char", "bpe", "unigram")
+
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults that tell something: not those of options that are simply off."""

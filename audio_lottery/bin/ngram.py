@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="estimator; auto: lmplz where it is on PATH")  # fmt: skip
     parser.add_argument("--utt_ids", type=cli.str2bool, default=False,
                         help="true: texts are Kaldi's, each line starts with an utterance id")  # fmt: skip
-    parser.add_argument("--token_type", default="word", choices=("word", "char", "bpe", "unigram"),
+    parser.add_argument("--token_type", default="word", choices=cli.TOKEN_TYPES,
                         help="unit of the model")  # fmt: skip
     parser.add_argument("--bpemodel", help="SentencePiece model, for bpe and unigram")
     parser.add_argument("--token_list", help="the recipe's tokens.txt")

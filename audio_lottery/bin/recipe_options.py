@@ -3,6 +3,7 @@
 import argparse
 import shlex
 
+from audio_lottery.bin import cli
 from audio_lottery.errors import LotteryError
 
 
@@ -13,7 +14,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--asr_config", required=True, help="ESPnet training configuration (YAML)")
     parser.add_argument("--train", required=True, help="formatted training set, like dump/raw/train")
     parser.add_argument("--valid", required=True, help="formatted dev set, like dump/raw/dev")
-    parser.add_argument("--token_type", default="word", choices=["word", "char", "bpe", "unigram"], help="tokens")
+    parser.add_argument("--token_type", default="word", choices=cli.TOKEN_TYPES, help="tokens")
     parser.add_argument("--token_list", required=True, help="tokens.txt")
     parser.add_argument("--bpemodel", default=None, help="SentencePiece model, for bpe and unigram")
     parser.add_argument("--asr_args", default="", help="further ESPnet options, as one string")

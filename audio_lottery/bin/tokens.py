@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options, named as ESPnet's where it has them."""
     parser.add_argument("--text", required=True, help="Kaldi text of the training set")
     parser.add_argument("--out", required=True, help="folder for tokens.txt and bpe.model")
-    parser.add_argument("--token_type", choices=("word", "char", "bpe", "unigram"), default="word",
+    parser.add_argument("--token_type", choices=cli.TOKEN_TYPES, default="word",
                         help="unit of the token list")  # fmt: skip
     parser.add_argument(
         "--nbpe", type=integer(1), default=30, help="length of the token list for bpe and unigram"

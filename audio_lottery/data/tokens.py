@@ -12,7 +12,6 @@ from audio_lottery.errors import LotteryError
 
 VERSION = 1  # raise when the output changes
 BLANK, UNKNOWN, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
-TYPES = ("word", "char", "bpe", "unigram")
 TOKENS, MODEL, MARKER = "tokens.txt", "bpe.model", ".done"
 
 
@@ -21,7 +20,7 @@ def make_tokens(text: str | Path, out: str | Path, token_type: str, nbpe: int) -
 
     Args:
         text: Kaldi text file of the training set.
-        token_type: one of :data:`TYPES`.
+        token_type: word, char, bpe or unigram.
         nbpe: length of the token list for bpe and unigram.
 
     Raises:

@@ -75,11 +75,12 @@ class EspnetBackend:
 
     def scope(self) -> list[str]:
         """Names of the tensors that may be pruned, in network order; says which ones nobody knows."""
+        found = list(find_scope(self.model, self.scope_config))
         for name, shape in unknown_tensors(self.model).items():
-            if name not in find_scope(self.model, self.scope_config):
+            if name not in found:
                 log.warning("%s %s stays dense: it is of a module that the scope does not know; "
                             "a pattern of scope.include that matches its whole name prunes it", name, list(shape))
-        return list(find_scope(self.model, self.scope_config))
+        return found
 
     def train(self, round_folder: Path, options: Mapping[str, str]) -> None:
         """Train one round to its end; a killed one goes on from its last whole epoch."""

@@ -45,7 +45,6 @@ class Granularity:
 
     name: str
     bind: Callable[[Shapes, nn.Module | None], Selector]
-    needs_network: bool = False
 
 
 granularities: Registry[Granularity] = Registry("granularity")

@@ -82,7 +82,7 @@ def _register(name: str, find: Callable[[nn.Module], Iterator[Part]]) -> None:
             raise LotteryError(f"granularity: this model has no {name} in scope: take a block such as 4x1")
         return numbered(parts)
 
-    granularities.register(name)(Granularity(name, bind, needs_network=True))
+    granularities.register(name)(Granularity(name, bind))
 
 
 def layers(network: nn.Module) -> Iterator[Part]:

@@ -7,7 +7,6 @@ from audio_lottery.data import kaldi
 from audio_lottery.errors import LotteryError
 from audio_lottery.lm.query import unigrams
 
-TOKEN_TYPES = ("word", "char", "bpe", "unigram")
 SPACE = "<space>"
 END = "<sos/eos>"
 RESERVED = ("<blank>", "<unk>", END)
