@@ -1,4 +1,20 @@
-"""The ledger of a search: ``rounds.jsonl``, one JSON object a line a round."""
+"""The ledger of a search: ``rounds.jsonl``, one JSON object a line a round.
+
+What a round's ticket costs, in a row's keys (a row of an older version lacks all but ``steps``):
+
+``steps``                          optimiser steps of the round's own training
+``dense_equivalent_steps``         the same in steps of the dense model: the sum over steps of the share of the
+                                   network's multiply-accumulates that its mask leaves; a step of RigL that needs
+                                   the gradient of all weights counts the backward pass to the weights as dense
+``search_steps``                   optimiser steps that were taken before, in other rounds and runs, to find this
+                                   round's mask and start; 0 for the dense round, random masks, masks of untrained
+                                   weights, and methods that find the mask within the round (RigL, SET)
+``search_dense_equivalent_steps``  the same in steps of the dense model
+``stop_epoch``, ``stop_steps``     epochs and steps after which the next mask was drawn, where ``stop`` is set
+``full``                           false: the round ended at its stop, its scores are not those of a trained ticket
+
+A ticket's whole cost is ``search_steps + steps``. Batches that data-driven criteria look at are not counted.
+"""
 
 import fcntl
 import os
