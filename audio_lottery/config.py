@@ -18,13 +18,14 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_text
 from audio_lottery.granularity.n_of_m import check_density
 from audio_lottery.moment import Moment
-from audio_lottery.restart import restarts
+from audio_lottery.restart import restarts, restarts_from_trained
 from audio_lottery.schedule import Schedule, schedules
 from audio_lottery.scope import ScopeConfig
 
 PRUNE_FROM = ("last", "average", "init")
 # Keys whose values are mappings of options, as ESPnet's encoder and encoder_conf.
 OPTIONS = ("schedule_conf", "criterion_conf", "allocation_conf")
+SWITCHES = ("output_layer", "gates")  # of scope: true or false
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class LotteryConfig:
     allocation  where the budget goes; allocation_conf: its options
     prune_from  the weights that are scored: of the last epoch, the average of the n best, or the initial ones
     masks_from  take the masks of another search: its folder, or its preset (imp) for the one beside this
+    only_rounds train only these rounds beside the dense one; the masks of all are made, from no trained weights
     seed        seed of random criteria and fresh weights
-    scope       which tensors may be pruned: include, exclude (regular expressions), output_layer
+    scope       which tensors may be pruned: include, exclude (regular expressions), output_layer; gates
     """
 
     rounds: int = 8
@@ -58,6 +60,7 @@ class LotteryConfig:
     allocation_conf: dict[str, Any] = field(default_factory=dict)
     prune_from: str = "last"
     masks_from: str | None = None
+    only_rounds: list[int] | None = None
     seed: int = 0
     scope: ScopeConfig = field(default_factory=ScopeConfig)
 
@@ -89,7 +92,12 @@ class LotteryConfig:
             raise LotteryError(f"criterion_conf: iterations pass densities that {self.granularity} cannot give: "
                                "take iterations: 1")
         self._check_masks_from()
+        self._check_only_rounds()
         self._check_n_of_m()
+
+    def trains(self, number: int) -> bool:
+        """Whether a round is trained, see ``only_rounds``."""
+        return number == 0 or self.only_rounds is None or number in self.only_rounds
 
     def make_schedule(self) -> Schedule:
         """The schedule with its options."""
@@ -118,6 +126,20 @@ class LotteryConfig:
             if plain[key] != defaults[key]:
                 raise LotteryError(f"{key}: {plain[key]} with masks_from: {self.masks_from} would do nothing, since "
                                    f"the masks are made already: leave {key} out, or masks_from")
+
+    def _check_only_rounds(self) -> None:
+        if self.only_rounds is None:
+            return
+        for number in self.only_rounds or [None]:
+            if type(number) is not int or not 1 <= number <= self.rounds:
+                raise LotteryError(f"only_rounds: {number} is not a round of this search: give numbers from 1 to "
+                                   f"{self.rounds} (rounds)")
+        needs = {"masks_from: imp, or prune_from: init": not self.masks_from and self.prune_from != "init",
+                 "restart: rewind": self.restart in restarts_from_trained}
+        for remedy, needed in needs.items():
+            if needed:
+                raise LotteryError("only_rounds: a round of this search needs the weights that the round before was "
+                                   f"trained to: take {remedy}, or leave only_rounds out")
 
     def _check_n_of_m(self) -> None:
         if ":" not in self.granularity:
@@ -213,13 +235,13 @@ def _override(values: dict[str, Any], arguments: str) -> None:
             values[key] = {**(values.get(key) or {}), inner: parsed[0] if len(parsed) == 1 else parsed}
             continue
         _known(inner, [f.name for f in dataclasses.fields(ScopeConfig)], "--lottery_args", "scope.")
-        single = inner == "output_layer"
+        single = inner in SWITCHES
         values["scope"] = {**(values.get("scope") or {}), inner: parsed[0] if single else parsed}
 
 
 def _build(values: dict[str, Any], where: str) -> LotteryConfig:
     kinds = {"rounds": int, "rate": (float, int), "rewind": (str, int), "seed": int, "scope": dict,
-             "masks_from": (str, type(None)), **dict.fromkeys(OPTIONS, dict)}
+             "masks_from": (str, type(None)), "only_rounds": (int, list, type(None)), **dict.fromkeys(OPTIONS, dict)}
     prefix = f"{where}: " if where else ""
     grain = values.get("granularity")
     if type(grain) is int and grain >= 60:  # YAML reads 2:4 as base 60: 2 * 60 + 4
@@ -229,6 +251,8 @@ def _build(values: dict[str, Any], where: str) -> LotteryConfig:
             raise LotteryError(f"{prefix}{key}: {value!r} has the wrong type: "
                                "see the comments in conf/lottery/imp.yaml")
     made = dict(values)
+    if isinstance(made.get("only_rounds"), int):
+        made["only_rounds"] = [made["only_rounds"]]
     if "rewind" in made:
         made["rewind"] = str(Moment.parse(made["rewind"]))
     try:
@@ -242,9 +266,9 @@ def _build(values: dict[str, Any], where: str) -> LotteryConfig:
 def _scope(values: dict[str, Any]) -> ScopeConfig:
     made = {}
     for key, value in values.items():
-        if key == "output_layer":
+        if key in SWITCHES:
             if not isinstance(value, bool):
-                raise LotteryError(f"scope.output_layer: {value!r} is not true or false")
+                raise LotteryError(f"scope.{key}: {value!r} is not true or false")
             made[key] = value
             continue
         patterns = [value] if isinstance(value, str) else value

@@ -167,7 +167,7 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
     layout = Layout(Path(folder))
     if not layout.finished():
         raise LotteryError(f"{folder}: no finished round: give the folder of a search (exp/<tag>)")
-    if layout.finished() != list(range(len(layout.finished()))):
+    if layout.finished() != [number for number in range(layout.finished()[-1] + 1) if _config(layout).trains(number)]:
         raise LotteryError(f"{folder}: finished rounds are {layout.finished()}: run the search again to fill the gap")
     return {
         "masks nest, counts exact": list(check_masks(layout)),

@@ -33,6 +33,8 @@ class Context:
 
 Restart = Callable[[Context], State]
 restarts: Registry[Restart] = Registry("restart")
+# Names of the restarts that need the weights that the round before was trained to.
+restarts_from_trained = {"learning_rate", "finetune"}
 # Names of the restarts that go on with the learning rate that the round before ended with.
 keeps_learning_rate = {"finetune"}
 

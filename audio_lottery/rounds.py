@@ -26,6 +26,9 @@ from audio_lottery.moment import Moment
 from audio_lottery.starts import start_options
 from audio_lottery.zeros import count
 
+# A search may be continued with other values of these: with more rounds.
+MORE = ("rounds", "only_rounds")
+
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
@@ -41,8 +44,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_round: int | None = None) -> None:
-    """Run rounds 0 (dense) to ``last_round`` (default: all), skipping what is finished.
+    """Run rounds 0 (dense) to ``last_round`` (default: all).
 
+    What is finished is skipped; of rounds that ``only_rounds`` leaves out, nothing but the mask is made.
     A killed search called again ends with the same masks and weights as one that was never killed.
     """
     config.check()
@@ -55,6 +59,8 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
         masks.keep_groups(layout, selector)
         for number in range(last + 1):
             masks.make(layout, config, backend, selector, number)
+            if not config.trains(number):
+                continue
             _train(layout, config, backend, selector.names, number)
             _record(layout, config, backend, selector.names, number)
 
@@ -66,7 +72,7 @@ def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None
         # An older version's file lacks what is now as it was then.
         before = {**(defaults or {}), **yaml.safe_load(read_text(path))}
         for key in sorted(before.keys() | now.keys()):
-            if key != "rounds" and before.get(key) != now.get(key):
+            if key not in MORE and before.get(key) != now.get(key):
                 raise LotteryError(f"{path}: this search was begun with {key}: {before.get(key)}, not "
                                    f"{now.get(key)}: take that, or another folder (--asr_tag, --expdir)")
     write_text(path, yaml.safe_dump(now, sort_keys=False))

@@ -32,6 +32,9 @@ class TorchBackend:
         torch.manual_seed(0)
         return torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
 
+    def network(self) -> torch.nn.Module:
+        return self.model()
+
     def settings(self):
         return {"steps": 10}
 
@@ -191,3 +194,40 @@ def test_ledger_is_one_json_object_a_round(finished):
     rows = [json.loads(line) for line in finished.ledger.read_text().splitlines()]
     assert [row["round"] for row in rows] == [0, 1, 2, 3]
     assert all({"density_scope", "density_whole", "train_seconds", "mask_digest"} <= row.keys() for row in rows)
+
+
+RANDOM = replace(CONFIG, criterion="random", prune_from="init")
+
+
+def test_one_round_alone_is_the_same_as_in_the_whole_search(tmp_path):
+    """Masks of all rounds are made, so the one trained is that of the whole control, bit for bit."""
+    whole, alone = tmp_path / "whole", tmp_path / "alone"
+    search(whole, RANDOM, TorchBackend())
+    backend = TorchBackend()
+    search(alone, replace(RANDOM, only_rounds=[3]), backend)
+    assert backend.trained == [0, 3]
+    assert [row["round"] for row in Ledger(Layout(alone).ledger).rows] == [0, 3]
+    for name in ("round_03/final.safetensors", "masks/round_02.safetensors", "masks/round_03.safetensors"):
+        assert snapshot.digests(snapshot.load(alone / name)) == snapshot.digests(snapshot.load(whole / name))
+    search(alone, RANDOM, backend)  # the others later
+    assert backend.trained == [0, 3, 1, 2]
+    assert folder_digest(alone) == folder_digest(whole)
+
+
+def test_one_round_of_another_searchs_masks(finished, tmp_path):
+    backend = TorchBackend()
+    search(tmp_path, replace(CONFIG, masks_from=str(finished.folder), only_rounds=[2]), backend)
+    assert backend.trained == [0, 2]
+    assert Mask.load(Layout(tmp_path).mask(2)) == Mask.load(finished.mask(2))
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({"only_rounds": [3]}, "needs the weights that the round before was trained to: take masks_from: imp, or"),
+    ({"only_rounds": [2], "masks_from": "imp", "restart": "finetune"}, "take restart: rewind"),
+    ({"only_rounds": [4], "masks_from": "imp"}, "4 is not a round of this search: give numbers from 1 to 3"),
+    ({"only_rounds": [], "masks_from": "imp"}, "None is not a round"),
+], ids=["trained", "finetune", "beyond", "empty"])
+def test_rounds_that_cannot_be_trained_alone_are_refused(tmp_path, changes, said):
+    with pytest.raises(LotteryError, match=said):
+        search(tmp_path / "exp", replace(CONFIG, **changes), TorchBackend())
+    assert not (tmp_path / "exp").exists()
