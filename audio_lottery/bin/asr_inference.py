@@ -1,4 +1,4 @@
-"""ESPnet's ``espnet2.bin.asr_inference``, knowing the encoders of this toolkit (``encoder: ds2``).
+"""ESPnet's ``espnet2.bin.asr_inference``, knowing this toolkit's encoders (``encoder: ds2``).
 
 All options go to ESPnet (python3 -m espnet2.bin.asr_inference --help lists them).
 """
@@ -33,7 +33,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
     """Decode; options and outputs are ESPnet's own."""
     import espnet2.bin.asr_inference
 
-    import audio_lottery.espnet.ds2_encoder  # noqa: F401  importing registers the encoder
+    import audio_lottery.espnet.asr_task  # noqa: F401  importing registers the encoders
     from audio_lottery.espnet.command import parse_by
 
     if cmd is not None:

@@ -28,6 +28,7 @@ COMMANDS = {
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
     "overlap": "compare tickets: weights in common against chance, sign changes",
+    "shrink": "remove empty heads, channels and layers: a smaller dense ESPnet model",
     "check": "verify the invariants of a search's folder",
     "asr_inference": "ESPnet's command, knowing the encoders of this toolkit",
     "asr_transducer_inference": "the same for RNN transducers",

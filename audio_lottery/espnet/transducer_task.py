@@ -8,6 +8,7 @@ from espnet2.tasks import asr_transducer
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.transducer_encoder import RecurrentEncoder, is_recurrent, stand_in
 from audio_lottery.espnet.transducer_loss import transducer_loss
+from audio_lottery.shrink import resize
 
 
 class TransducerLoss(torch.nn.Module):
@@ -26,6 +27,8 @@ class TransducerMixin:
     def build_model(cls, args: argparse.Namespace):
         """Build ESPnet's model; its criterion, and an encoder of block_type rnn, are the toolkit's.
 
+        ``sizes`` in encoder_conf are those that ``audio-lottery shrink --exact_sizes`` writes.
+
         ESPnet imports ``warprnnt_pytorch``, which is not on PyPI, at the first loss unless the model has a
         criterion by then. Giving it one leaves the state dict's names as they are, so that stock
         ``espnet2.bin.asr_transducer_inference`` loads the result.
@@ -36,14 +39,14 @@ class TransducerMixin:
         if args.model_conf.get("fastemit_lambda"):
             raise LotteryError("model_conf: fastemit_lambda: this RNN-T loss has no FastEmit: leave it at 0")
         encoder_conf = args.encoder_conf
-        if not is_recurrent(encoder_conf):
+        stock = {key: value for key, value in encoder_conf.items() if key != "sizes"}
+        try:
+            args.encoder_conf = stand_in(encoder_conf) if is_recurrent(encoder_conf) else stock
             model = super().build_model(args)
-        else:
-            try:
-                args.encoder_conf = stand_in(encoder_conf)
-                model = super().build_model(args)
-            finally:
-                args.encoder_conf = encoder_conf
+        finally:
+            args.encoder_conf = encoder_conf
+        resize(model.encoder, encoder_conf.get("sizes", {}))
+        if is_recurrent(encoder_conf):
             input_size = args.input_size or model.frontend.output_size()
             model.encoder = RecurrentEncoder(input_size, **encoder_conf)
         model.criterion_transducer = TransducerLoss()

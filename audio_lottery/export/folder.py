@@ -161,7 +161,7 @@ def _write_bytes(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
 
 
-def _locate(name: str, folder: Path) -> Path:
+def locate(name: str, folder: Path) -> Path:
     """A path from a config: as it stands, or seen from the recipe's folder (EXP/../..)."""
     for base in (Path(), folder.resolve().parents[1], folder.resolve().parents[2]):
         if (base / name).is_file():
@@ -173,14 +173,14 @@ def _locate(name: str, folder: Path) -> Path:
 
 def _tokenizer(config: dict, folder: Path) -> bytes | None:
     name = config.get("bpemodel")
-    return _locate(name, folder).read_bytes() if isinstance(name, str) else None
+    return locate(name, folder).read_bytes() if isinstance(name, str) else None
 
 
 def _statistics(config: dict, folder: Path) -> dict[str, np.ndarray] | None:
     name = _map(config, "normalize_conf").get("stats_file")
     if config.get("normalize") != "global_mvn" or not isinstance(name, str):
         return None
-    path = _locate(name, folder)
+    path = locate(name, folder)
     if path.stat().st_size > MAX_NPZ:
         raise LotteryError(f"{path}: too large for feature statistics: give the file ESPnet wrote")
     with np.load(path, allow_pickle=False) as data:
