@@ -1,7 +1,8 @@
 """Score the decoded rounds of a search and say which match the dense model.
 
 Reads EXP/round_NN/decode_<tag>/<set>/text and REFS/<set>/{text,utt2spk}; writes score_wer/ and score_cer/
-beside the hypotheses, and WER, confidence interval and the paired test against round 0 to EXP/rounds.jsonl.
+beside the hypotheses, and WER, confidence interval and the paired test against round 0 to EXP/rounds.jsonl,
+and each utterance's errors to EXP/errors.jsonl, from which tests are made again.
 """
 
 import argparse
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int | None:
     """Score what is decoded and print a line per round and set."""
     from audio_lottery.ledger import Ledger
+    from audio_lottery.metrics import errors
     from audio_lottery.metrics.compare import Comparison, score_rounds
 
     if not 0 < args.alpha < 1:
@@ -41,11 +43,15 @@ def run(args: argparse.Namespace) -> int | None:
     tags = [args.inference_tag] if args.inference_tag else find_tags(exp, args.sets)
     for tag in tags:
         for dataset in args.sets:
+            scored = {}
             for number, score in score_rounds(exp, tag, dataset, Path(args.refs) / dataset, comparison):
                 ledger.record_score(number, tag, dataset, score)
+                scored[number] = score
                 done.append({"round": number, "inference": tag, "set": dataset, **score})
                 if not args.json:
                     print(_line(done[-1]), flush=True)
+            if scored:
+                errors.record(exp, tag, dataset, scored)
     if not done:
         raise LotteryError(f"{exp}: nothing decoded for {' '.join(args.sets)}: decode these sets first")
     for note in dict.fromkeys(row["note"] for row in done if "note" in row):

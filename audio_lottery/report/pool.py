@@ -1,17 +1,17 @@
 """One ledger out of several: folds of a cross-validation, or seeds, scored as one large set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.ledger import Ledger
+from audio_lottery.metrics import errors as per_utterance
 from audio_lottery.metrics.choose import inference_tag, score_of
 from audio_lottery.metrics.significance import TESTS, bootstrap_interval, matches
-from audio_lottery.metrics.trn import read_trn
-from audio_lottery.metrics.wer import Counts, count_texts, total
 
 MEANS = ("density_scope", "density_whole", "train_seconds")
 SAME = ("alpha", "margin", "test")
+SUMS = ("errors", "words", "sub", "del", "ins", "utterances")
 
 
 def pool(exps: Sequence[str | Path], inference: str | None = None) -> list[dict]:
@@ -20,7 +20,7 @@ def pool(exps: Sequence[str | Path], inference: str | None = None) -> list[dict]
     WER: errors summed over all searches / words summed. Interval: bootstrap over all their utterances.
     The paired test and ``matches`` are of all utterances against the dense models of the same searches,
     with the test and the level that the searches were scored with. Densities, MACs and seconds are means.
-    Counts per utterance are read from score_wer/{ref,hyp}.trn. Raises :class:`LotteryError` for searches
+    Errors per utterance are read from errors.jsonl. Raises :class:`LotteryError` for searches
     that were not scored, or not alike.
     """
     folders = [Path(exp) for exp in exps]
@@ -68,41 +68,36 @@ def _score(pooled: list[dict], folders: Sequence[Path], by_round: Sequence[dict[
         scores = [score_of(rows[number], tag, name) for rows in by_round]
         if not all(scores):
             continue
-        counts = {(folder, utterance): found for folder, score in zip(folders, scores, strict=True)
-                  for utterance, found in _counts(folder, number, tag, name, score).items()}
-        dense = counts if number == 0 else dense
-        row.setdefault("scores", {}).setdefault(tag, {})[name] = _summary(counts, dense, scores)
+        found = {(folder, utterance): (errors, words) for folder, score in zip(folders, scores, strict=True)
+                 for utterance, errors, words in _errors(folder, number, tag, name, score)}
+        dense = found if number == 0 else dense
+        row.setdefault("scores", {}).setdefault(tag, {})[name] = _summary(found, dense, scores)
 
 
-def _counts(folder: Path, number: int, tag: str, name: str, score: dict) -> dict[str, Counts]:
-    """Counts per utterance from the trn files; they must be those that the ledger's score was made of."""
-    where = folder / f"round_{number:02d}" / f"decode_{tag}" / name / "score_wer"
-    references, hypotheses = read_trn(where / "ref.trn"), read_trn(where / "hyp.trn")
-    if references.keys() != hypotheses.keys():
-        raise LotteryError(f"{where / 'hyp.trn'}: other utterances than in ref.trn: score {folder} again")
-    counts = count_texts(references, hypotheses)
-    found = total(counts)
-    if (found.errors, found.words) != (score["errors"], score["words"]):
-        raise LotteryError(f"{where / 'hyp.trn'}: {found.errors} errors in {found.words} words, rounds.jsonl says "
-                           f"{score['errors']} in {score['words']}: score {folder} again")
-    return counts
+def _errors(folder: Path, number: int, tag: str, name: str, score: dict) -> Iterator[tuple[str, int, int]]:
+    """Utterance, errors and words, of all utterances."""
+    found = per_utterance.read(folder, number, tag, name, score)
+    return zip(found.utterances, found.errors, found.words, strict=True)
 
 
-def _summary(counts: dict, dense: dict | None, scores: Sequence[dict]) -> dict:
-    summed = total(counts)
-    errors, words = ([getattr(one, key) for one in counts.values()] for key in ("errors", "words"))
-    summary = {"wer": summed.rate, "errors": summed.errors, "words": summed.words, "sub": summed.substituted,
-               "del": summed.deleted, "ins": summed.inserted, "utterances": len(counts),
+def _summary(found: dict, dense: dict | None, scores: Sequence[dict]) -> dict:
+    errors, words = zip(*found.values(), strict=True)
+    summary = {"wer": _wer(found), **{key: sum(score[key] for score in scores) for key in SUMS},
                "ci": list(bootstrap_interval(errors, words)),
                "scorer": ", ".join(dict.fromkeys(score["scorer"] for score in scores)),
                "p_worse": None, "matches": None}
-    if dense is None or counts.keys() != dense.keys():
+    if dense is None or found.keys() != dense.keys():
         return summary
     for key in SAME:
         if len({score.get(key) for score in scores}) > 1:
             raise LotteryError(f"--{key}: the searches were scored with different values: score them alike")
     test, alpha, margin = (scores[0].get(key) for key in ("test", "alpha", "margin"))
     test, alpha = test or "permutation", 0.05 if alpha is None else alpha
-    p_worse = TESTS[test](errors, [one.errors for one in dense.values()])
-    matching = counts is dense or matches(p_worse, summed.rate, total(dense).rate, alpha=alpha, margin=margin)
+    p_worse = TESTS[test](errors, [one[0] for one in dense.values()])
+    matching = found is dense or matches(p_worse, summary["wer"], _wer(dense), alpha=alpha, margin=margin)
     return summary | {"p_worse": p_worse, "matches": matching, "test": test, "alpha": alpha}
+
+
+def _wer(found: dict) -> float:
+    errors, words = (sum(one[n] for one in found.values()) for n in (0, 1))
+    return 100 * errors / words if words else 100.0 * bool(errors)

@@ -102,23 +102,23 @@ def test_one_search_is_shown_as_it_is(folds, capsys):
 
 @pytest.mark.parametrize("fault, said", [
     ("twice", "given twice"),
-    ("changed", "2 errors in 4 words, rounds.jsonl says 1 in 4"),
-    ("gone", "ref.trn: No such file"),
-    ("other", "other utterances than in ref.trn"),
+    ("changed", "round 1 has 2 errors by utterance, rounds.jsonl says 1"),
+    ("gone", "errors.jsonl: no errors of round 0 on dev: score .* again"),
+    ("cut", "the lists of round 1 on dev differ in length"),
     ("none", "no round recorded"),
     ("inference", "several inferences"),
     ("alpha", "--alpha: the searches were scored with different values"),
 ])
 def test_faults_are_one_line(folds, tmp_path, fault, said):
-    exps, where = list(folds), folds[0] / "round_01/decode_greedy/dev/score_wer"
+    exps, kept = list(folds), folds[0] / "errors.jsonl"
     if fault == "twice":
         exps[1] = folds[0]
     elif fault == "changed":
-        (where / "hyp.trn").write_text("six six\t(a-u1)\nthree four\t(a-u2)\n")
+        kept.write_text(kept.read_text().replace("[1, 0]", "[1, 1]"))
     elif fault == "gone":
-        (where / "ref.trn").unlink()
-    elif fault == "other":
-        (where / "hyp.trn").write_text("one two\t(a-u1)\n")
+        kept.unlink()
+    elif fault == "cut":
+        kept.write_text(kept.read_text().replace("[1, 0]", "[1]"))
     elif fault == "none":
         exps[1] = tmp_path
     elif fault == "inference":
