@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Source this to work with the environment that utils/setup.sh makes: . path.sh (or . ../../../path.sh)
 
-AUDIO_LOTTERY_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+AUDIO_LOTTERY_ROOT=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 export AUDIO_LOTTERY_ROOT
 export PATH="$AUDIO_LOTTERY_ROOT/.venv/bin:$PATH"
 unset PYTHONPATH PYTHONHOME                       # another project's packages must not shadow the environment's

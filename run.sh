@@ -2,7 +2,7 @@
 # The staged pipeline, from a corpus to a scored table of winning tickets. A recipe, egs2/<corpus>/asr1/run.sh,
 # sets its options and calls this; called by itself it runs the embedded default corpus.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$(realpath "${BASH_SOURCE[0]}")")  # a link to this file, or to a recipe's folder, serves as well
 
 stage=1
 stop_stage=8
@@ -32,6 +32,11 @@ train_snr=
 test_snrs=
 token_type=word
 nbpe=30
+
+espnet_exp=
+token_list=
+asr_stats_dir=
+feats_normalize=
 
 asr_config=conf/train_asr_conformer.yaml
 asr_tag=
@@ -82,6 +87,11 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --test_snrs '...'               more test sets, with noise at these SNRs in dB: test_snr10 for 10 [none]
   --token_type TYPE               word, char, bpe or unigram [$token_type]
   --nbpe N                        SentencePiece vocabulary, for bpe and unigram [$nbpe]
+  --espnet_exp DIR                from stage 5: an experiment of a stock ESPnet recipe (exp/asr_train_...), whose
+                                  configuration, data, tokens and statistics are taken; start in the recipe's folder
+  --token_list FILE               from stage 5: a tokens.txt made elsewhere, bpe.model beside it [of stage 3]
+  --asr_stats_dir DIR             from stage 5: statistics made elsewhere [of stage 4]
+  --feats_normalize global_mvn|utterance_mvn   as ESPnet's recipes have it [as the configuration says]
   --asr_config YAML               ESPnet training configuration [$asr_config]
   --asr_args '...'                more ESPnet training arguments, e.g. '--max_epoch 10'
   --asr_tag NAME                  experiment folder below --expdir [from the configurations' names]
@@ -131,24 +141,37 @@ case $noise_root in
         cd "$OLDPWD" ;;
 esac
 
-[ -e local/data.sh ] || cd "$root"
+for name in espnet_exp token_list asr_stats_dir; do
+    [ -z "${!name}" ] || [ "$stage" -ge 5 ] || die "--$name: is made by stages 1 to 4: begin with --stage 5"
+done
+
+[ -e local/data.sh ] || [ -n "$espnet_exp" ] || cd "$root"
 for name in asr_config lottery_conf inference_config; do
     if ! [ -f "${!name}" ] && [ -f "$root/${!name}" ]; then printf -v "$name" '%s' "$root/${!name}"; fi
     [ -f "${!name}" ] || die "--$name ${!name}: no such file in $PWD, nor in $root"
 done
 asr_name=$(basename "$asr_config" .yaml)
 inference_name=$(basename "$inference_config" .yaml)
-token_dir=$datadir/token_list/$tokens
+token_list=${token_list:-$datadir/token_list/$tokens/tokens.txt}
+token_dir=$(dirname "$token_list")
 # Another training set has statistics and experiments of its own.
 made=${speed_perturb_factors:+_sp${speed_perturb_factors// /_}}
 noisy=$made${train_snr:+_snr${train_snrs[0]:-}to${train_snrs[1]:-}}
-stats_dir=$expdir/asr_stats_${feats_type}_$tokens$noisy
+stats_dir=${asr_stats_dir:-$expdir/asr_stats_${feats_type}_$tokens$noisy}
 feats=${feats_type#raw}
 exp=$expdir/${asr_tag:-${asr_name#train_}${feats:+_$feats}_${tokens}${noisy}_$(basename "$lottery_conf" .yaml)}
 inference_tag=${inference_tag:-${inference_name#decode_}}
 raw=$dumpdir/raw
 dump=$dumpdir/$feats_type
 read -ra tests <<<"$test_sets"
+if [ -n "$espnet_exp" ]; then
+    dev=$(sed -n '/^valid_data_path_and_name_and_type:/{n;s/^[- ]*//;p;q}' "$espnet_exp/config.yaml" 2>/dev/null) ||
+        die "--espnet_exp $espnet_exp: no config.yaml in it, seen from $PWD: start in the ESPnet recipe's folder"
+    dev=$(dirname "$dev")  # like dump/raw/dev
+    dump=$(dirname "$dev")
+    valid_set=$(basename "$dev")
+    exp=$expdir/${asr_tag:-$(basename "$espnet_exp")_$(basename "$lottery_conf" .yaml)}
+fi
 sets=("$train_set" "$valid_set" "${tests[@]}")
 noisy_tests=()
 for snr in "${snrs[@]}"; do noisy_tests+=("${tests[@]/%/_snr$snr}"); done
@@ -157,13 +180,19 @@ scored=("$valid_set" "${tests[@]}" "${noisy_tests[@]}")
 
 # The first stage's input must be there; each later stage gets its input from the one before.
 need() { [ -e "$2" ] || die "$2 is missing: run stage $1 first (--stage $1)"; }
-case $stage in
-    1) [ -x local/data.sh ] || die "$PWD/local/data.sh is missing or not executable" ;;
-    2) for name in "${sets[@]}"; do need 1 "$datadir/$name/wav.scp"; done ;;
-    *) for name in "$train" "${scored[@]}"; do need 2 "$dump/$name/wav.scp"; done ;;
-esac
-if [ "$stage" -ge 4 ]; then need 3 "$token_dir/tokens.txt"; fi
-if [ "$stage" -ge 5 ]; then need 4 "$stats_dir/.done"; fi
+if [ -n "$espnet_exp" ]; then
+    for name in "${scored[@]}"; do
+        [ -f "$dump/$name/text" ] || die "$dump/$name/text is missing: name the recipe's sets by --test_sets"
+    done
+else
+    case $stage in
+        1) [ -x local/data.sh ] || die "$PWD/local/data.sh is missing or not executable" ;;
+        2) for name in "${sets[@]}"; do need 1 "$datadir/$name/wav.scp"; done ;;
+        *) for name in "$train" "${scored[@]}"; do need 2 "$dump/$name/wav.scp"; done ;;
+    esac
+    if [ "$stage" -ge 4 ]; then need 3 "$token_list"; fi
+    if [ "$stage" -ge 5 ] && [ -z "$asr_stats_dir" ]; then need 4 "$stats_dir/.done"; fi
+fi
 if [ "$stage" -ge 6 ]; then need 5 "$exp/rounds.jsonl"; fi
 if [ "$stage" -ge 8 ]; then
     for name in "${scored[@]}"; do need 7 "$exp/round_00/decode_$inference_tag/$name/text"; done
@@ -174,6 +203,7 @@ fi
 . "$root/path.sh"
 cmd=$root/cmd.sh
 [ ! -f cmd.sh ] || cmd=./cmd.sh
+[ ! -x utils/run.pl ] || PATH=$PWD/utils:$PATH  # an ESPnet recipe's job starters
 # shellcheck source=cmd.sh
 . "$cmd"
 
@@ -224,7 +254,7 @@ if begin 3 "token list $token_dir"; then
     audio-lottery tokens --token_type "$token_type" --nbpe "$nbpe" --text "$dump/$train/text" --out "$token_dir"
 fi
 
-token_options=(--token_type "$token_type" --token_list "$token_dir/tokens.txt")
+token_options=(--token_type "$token_type" --token_list "$token_list")
 [ "$tokens" = "$token_type" ] || token_options+=(--bpemodel "$token_dir/bpe.model")
 
 if begin 4 "feature statistics $stats_dir"; then
@@ -232,10 +262,12 @@ if begin 4 "feature statistics $stats_dir"; then
         "${token_options[@]}" --asr_args="$asr_args" --out "$stats_dir"
 fi
 
+prepared=(--asr_config "$asr_config" --train "$dump/$train" --valid "$dump/$valid_set" --stats "$stats_dir"
+    "${token_options[@]}")
+[ -z "$espnet_exp" ] || prepared=(--espnet_exp "$espnet_exp")
 find_ticket() {
-    audio-lottery find "$exp" --asr_config "$asr_config" --train "$dump/$train" \
-        --valid "$dump/$valid_set" --stats "$stats_dir" "${token_options[@]}" --lottery_conf "$lottery_conf" \
-        --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
+    audio-lottery find "$exp" "${prepared[@]}" ${feats_normalize:+--feats_normalize "$feats_normalize"} \
+        --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
 }
 
 if begin 5 "dense training, $exp/round_00"; then

@@ -18,7 +18,10 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> None:
-    """Decode."""
+    """Decode; what ESPnet refuses is one line."""
+    from audio_lottery.espnet.command import parse_by
+
+    parse_by(get_parser(), args.rest, "decoding", HELP)
     main(args.rest)
 
 

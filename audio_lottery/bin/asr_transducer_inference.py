@@ -1,7 +1,8 @@
-"""ESPnet's ``espnet2.bin.asr_transducer_inference``, knowing the recurrent encoder of this toolkit.
+"""ESPnet's ``espnet2.bin.asr_transducer_inference``, knowing the recurrent encoder of this toolkit and n-gram models.
 
-All options go to ESPnet (python3 -m espnet2.bin.asr_transducer_inference --help lists them), and the
-outputs are ESPnet's too. A model with one of ESPnet's encoders is left to ESPnet's command.
+All options go to ESPnet (python3 -m espnet2.bin.asr_transducer_inference --help lists them), but for --ngram_file,
+--ngram_weight and --penalty, which are those of espnet2.bin.asr_inference; the outputs are ESPnet's too. A model with
+one of ESPnet's encoders is left to ESPnet's command, unless an n-gram model is asked for.
 """
 
 import sys
@@ -16,7 +17,7 @@ from audio_lottery.errors import LotteryError
 # ESPnet parses the options.
 PASS_ON = True
 HELP = "python3 -m espnet2.bin.asr_transducer_inference --help lists them"
-REFUSED = ("streaming", "quantize_asr_model")
+REFUSED = ("model_tag", "streaming", "quantize_asr_model")
 
 
 def add_arguments(parser) -> None:
@@ -24,25 +25,31 @@ def add_arguments(parser) -> None:
 
 
 def run(args) -> None:
-    """Decode."""
+    """Decode; what ESPnet refuses is one line."""
+    from audio_lottery.espnet.command import parse_by
+
+    parse_by(get_parser(), args.rest, "decoding", HELP)
     main(args.rest)
 
 
 def get_parser():
-    """ESPnet's own parser."""
+    """ESPnet's own parser, with its options of n-gram models from the ``asr`` task."""
     from espnet2.bin import asr_transducer_inference as stock
 
-    return stock.get_parser()
+    parser = stock.get_parser()
+    parser.add_argument("--ngram_file", default=None, help="n-gram model over the recipe's tokens, for shallow fusion")
+    parser.add_argument("--ngram_weight", type=float, default=0.9, help="its weight, of log10 probabilities")
+    parser.add_argument("--penalty", type=float, default=0.0, help="added for each token; with --ngram_file")
+    return parser
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
     """Decode, with ESPnet's own command where it knows the encoder."""
     from espnet2.bin import asr_transducer_inference as stock
 
-    from audio_lottery.espnet.command import parse_by
     from audio_lottery.espnet.transducer_encoder import is_recurrent
 
-    args = parse_by(stock.get_parser(), sys.argv[1:] if cmd is None else cmd, "decoding", HELP)
+    args = stock.get_parser().parse_args(cmd)
     config = args.asr_train_config or Path(args.asr_model_file or "").parent / "config.yaml"
     if args.model_tag or not is_recurrent(_read(config).get("encoder_conf", {})):
         stock.main(cmd)
@@ -53,6 +60,15 @@ def main(cmd: Sequence[str] | None = None) -> None:
     from audio_lottery.espnet.transducer_inference import decode
 
     decode(args)
+
+
+def _refuse(args) -> None:
+    """What only ESPnet's own command does."""
+    for name in REFUSED:
+        if getattr(args, name):
+            raise LotteryError(f"--{name}: not with a recurrent encoder, nor with --ngram_file: leave it out")
+    if args.ngram_file and args.lm_file:
+        raise LotteryError("--ngram_file and --lm_file: one language model at a time: leave one out")
 
 
 def _read(config: str | Path) -> dict:

@@ -42,7 +42,7 @@ def run(args) -> None:
         task = resolve(args.task, layout.round(number) / "config.yaml")
         for name in args.sets:
             decoding = Decoding(layout.round(number), Path(args.data) / name, args.inference_config, tag,
-                                task, args.model_file, args.ngpu)
+                                task, args.model_file, args.ngpu, name)
             if args.merge:
                 print(f"{decoding.folder}: {merge(decoding, args.nj)} hypotheses")
                 continue

@@ -12,8 +12,11 @@ from audio_lottery.data.options import integer
 def add_arguments(parser) -> None:
     """Options of the search; names follow ESPnet's recipes."""
     parser.add_argument("exp", help="folder of the search, made if it is not there")
-    recipe_options.add(parser)
-    parser.add_argument("--stats", required=True, help="folder written by audio-lottery stats")
+    recipe_options.add(parser, of_experiment=True)
+    parser.add_argument("--stats", help="folder written by audio-lottery stats, or by an ESPnet recipe")
+    parser.add_argument("--feats_normalize", choices=("global_mvn", "utterance_mvn"), help="normalise features by the "
+                        "statistics of the training set, as ESPnet's recipes do, or by the utterance's own "
+                        "[as the configuration says]")
     parser.add_argument("--ngpu", type=integer(0), default=0, help="GPUs; 0 trains on the CPU")
     parser.add_argument("--lottery_conf", default=None, help="lottery configuration (YAML)")
     parser.add_argument("--lottery_args", default="", help="overrides, like '--rate 0.2 --rounds 10'")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.features import parse_yaml
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.fileio import read_text
+
+# Where in a Kaldi archive an entry begins, and which frames of it: features, and audio of --audio_format flac.ark.
+IN_ARCHIVE = re.compile(r":\d+(\[[^]]*\])?$")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Recipe:
     bpemodel: str | None = None
     ngpu: int = 0
     asr_args: Sequence[str] = ()
+    normalize: str | None = None
 
     def check(self) -> None:
         """Raise :class:`LotteryError` naming the stage that makes what is missing."""
@@ -39,9 +44,17 @@ class Recipe:
         needed += [(self.token_list, "run stage 3")] + ([(self.bpemodel, "run stage 3")] if self.bpemodel else [])
         needed += [(f"{self.stats}/{part}/{shape}", "run stage 4") for part in ("train", "valid")
                    for shape in ("speech_shape", f"text_shape.{self.token_type}")]
+        needed += [(self.feature_stats, "run stage 4")] if self.normalize == "global_mvn" else []
         for path, remedy in needed:
             if not Path(path).is_file():
                 raise LotteryError(f"{path}: not found: {remedy}")
+        for folder in (self.train, self.valid):
+            need_speech(folder)
+
+    @property
+    def feature_stats(self) -> str:
+        """Mean and variance of the features, for global normalisation."""
+        return f"{self.stats}/train/feats_stats.npz"
 
     def data_options(self) -> list[str]:
         """ESPnet's options for data and tokens, shared by statistics and training."""
@@ -64,8 +77,13 @@ class Recipe:
         for part in ("train", "valid"):
             for shape in ("speech_shape", f"text_shape.{self.token_type}"):
                 options += [f"--{part}_shape_file", f"{self.stats}/{part}/{shape}"]
-        # Only read by batch_type folded: the lengths (samples or frames, tokens) that halve a batch.
-        options += ["--fold_length", "800" if has_features(self.train) else "80000", "--fold_length", "150"]
+        if "fold_length" not in self._config():
+            # Only read by batch_type folded: the lengths (samples or frames, tokens) that halve a batch.
+            options += ["--fold_length", "800" if has_features(self.train) else "80000", "--fold_length", "150"]
+        if self.normalize:
+            options += ["--normalize", self.normalize]
+        if self.normalize == "global_mvn":
+            options += ["--normalize_conf", f"stats_file={self.feature_stats}"]
         return [*options, *self._batch_bins(), *self.asr_args, *extra]
 
     def _batch_bins(self) -> list[str]:
@@ -74,10 +92,14 @@ class Recipe:
         So a batch holds about the same speech whatever the input is.
         """
         features = read_features(self.train)
-        if features is None or not Path(self.asr_config).is_file():
+        if features is None:
             return []
-        bins = parse_yaml(self.asr_config).get("batch_bins", 1000000)
+        bins = self._config().get("batch_bins", 1000000)
         return ["--batch_bins", str(round(bins * features.size / features.hop))]
+
+    def _config(self) -> dict:
+        """The training configuration; empty where it is missing, which ESPnet's parser will say."""
+        return parse_yaml(self.asr_config) if Path(self.asr_config).is_file() else {}
 
 
 def has_features(folder: str | Path) -> bool:
@@ -92,8 +114,25 @@ def speech_table(folder: str | Path) -> str:
 
 
 def speech_data(folder: str | Path) -> str:
-    """A set's speech as ESPnet's options name it: file, name and type, of audio or of features in Kaldi archives."""
-    return f"{speech_table(folder)},speech,{'kaldi_ark' if has_features(folder) else 'sound'}"
+    """A set's speech as ESPnet's options name it: file, name and type, of audio, or of anything in Kaldi archives."""
+    archived = has_features(folder) or IN_ARCHIVE.search(first_speech(folder))
+    return f"{speech_table(folder)},speech,{'kaldi_ark' if archived else 'sound'}"
+
+
+def first_speech(folder: str | Path) -> str:
+    """Where the speech of a set's first utterance is, as the table says it."""
+    _, _, value = read_text(speech_table(folder)).partition("\n")[0].replace("\t", " ").partition(" ")
+    if not value.strip():
+        raise LotteryError(f"{speech_table(folder)}:1: names no speech: run stage 2 again")
+    return value.strip()
+
+
+def need_speech(folder: str | Path) -> None:
+    """Raise :class:`LotteryError` unless a set's first file is there, a relative path seen from the recipe's folder."""
+    path = IN_ARCHIVE.sub("", first_speech(folder))
+    if not Path(path).is_file():
+        raise LotteryError(f"{speech_table(folder)}:1: {path}: no such file seen from {Path.cwd()}: start in the "
+                           "recipe's folder, or prepare the set again")
 
 
 def input_files(folder: str | Path) -> list[str]:

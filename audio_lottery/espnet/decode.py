@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import parse_by, speech_data, speech_table
+from audio_lottery.espnet.command import need_speech, parse_by, speech_data, speech_table
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -36,11 +36,12 @@ class Decoding:
     task: str = "asr"
     model_file: str | None = None
     ngpu: int = 0
+    name: str | None = None
 
     @property
     def folder(self) -> Path:
-        """Where the hypotheses go."""
-        return self.round_folder / f"decode_{self.tag}" / self.data.name
+        """Where the hypotheses go: below the set's name, which may be org/dev as ESPnet's recipes have it."""
+        return self.round_folder / f"decode_{self.tag}" / (self.name or self.data.name)
 
     @property
     def model(self) -> Path:
@@ -85,6 +86,7 @@ def decode(decoding: Decoding, job: int, jobs: int) -> int:
 
 
 def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
+    need_speech(decoding.data)
     name = PREFIX[decoding.task]
     command = ["--config", decoding.config, "--ngpu", str(decoding.ngpu), "--output_dir", str(output),
                "--key_file", str(key_file), f"--{name}_train_config", str(decoding.round_folder / "config.yaml"),

@@ -3,7 +3,7 @@
 # Common Voice, through the shared pipeline ../../../run.sh.
 set -euo pipefail
 _caller=$PWD
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"  # also through a link in an ESPnet checkout
 
 commonvoice_root=
 lang=en

@@ -2,7 +2,7 @@
 # The Free Spoken Digit Dataset: strings of spoken digits, through the shared pipeline ../../../run.sh.
 set -euo pipefail
 caller=$PWD
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"  # also through a link in an ESPnet checkout
 
 fsdd_root=
 protocol=speaker_independent

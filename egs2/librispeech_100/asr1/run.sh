@@ -3,7 +3,7 @@
 # LibriSpeech, 100 hours, through the shared pipeline ../../../run.sh.
 set -euo pipefail
 _caller=$PWD
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"  # also through a link in an ESPnet checkout
 
 librispeech_root=
 train_parts=train-clean-100

@@ -3,7 +3,7 @@
 # mini_an4, seven utterances of AN4, through the shared pipeline ../../../run.sh.
 set -euo pipefail
 _caller=$PWD
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")"  # also through a link in an ESPnet checkout
 
 an4_root=
 dev_size=
