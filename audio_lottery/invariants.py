@@ -18,6 +18,7 @@ from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
 from audio_lottery.restart import keeps_learning_rate
+from audio_lottery.source import check_source
 from audio_lottery.starts import expected
 from audio_lottery.zeros import count
 
@@ -53,9 +54,10 @@ def _count(config: LotteryConfig, mask: Mask, groups: Groups | None, number: int
 def check_start(layout: Layout, load_state: LoadState) -> Iterator[str]:
     """Every round started from the weights that it should, bit for bit, all else fresh as in round 0."""
     config = _config(layout)
-    first = read_json(layout.round(0) / "start.json")
+    trained = layout.finished()[1:] if layout.imported.exists() else layout.finished()
+    first = read_json(layout.round(trained[0]) / "start.json") if trained else {}
     fresh = ["optimizers", "schedulers", "scaler", "seed", "random_state"]
-    for number in layout.finished():
+    for number in trained:
         theta, source = _expected(layout, config, load_state, number), "theta0.safetensors"
         if number:
             Mask.load(layout.mask(number)).apply_(theta)
@@ -69,7 +71,7 @@ def check_start(layout: Layout, load_state: LoadState) -> Iterator[str]:
             yield f"round {number}: the optimiser did not start fresh ({start['optimizer_states']} states)"
         for what in fresh[2:] if number and config.restart in keeps_learning_rate else fresh:
             if start[what] != first[what]:
-                yield f"round {number}: {what} started otherwise than in round 0"
+                yield f"round {number}: {what} started otherwise than in round {trained[0]}"
 
 
 def _expected(layout: Layout, config: LotteryConfig, load_state: LoadState, number: int) -> dict[str, torch.Tensor]:
@@ -94,8 +96,9 @@ def _config(layout: Layout) -> LotteryConfig:
 
 def check_models(layout: Layout, load_state: LoadState) -> Iterator[str]:
     """Stock names and shapes in every kept model, pruned weights +0.0, the ledger's counts counted again."""
-    theta0 = snapshot.load(layout.theta0)
-    parameters = read_json(layout.round(0) / "start.json")["parameters"]
+    theta0 = snapshot.load(layout.theta0) if layout.theta0.exists() else load_state(layout.round(0) / "latest.pth")
+    first = layout.imported if layout.imported.exists() else layout.round(0) / "start.json"
+    parameters = read_json(first)["parameters"]
     for number in layout.finished():
         mask = Mask.load(layout.mask(number)) if number else None
         for path in sorted(layout.round(number).glob("*.pth")):
@@ -106,6 +109,24 @@ def check_models(layout: Layout, load_state: LoadState) -> Iterator[str]:
             if mask is not None:
                 yield from _zeros(f"round {number}: {path.name}", mask, state)
         yield from _ledger_counts(layout, number, mask, load_state, parameters)
+
+
+def check_imported(layout: Layout, load_state: LoadState) -> Iterator[str]:
+    """Round 0 is the model that was taken from elsewhere, bit for bit."""
+    about = read_json(layout.imported)
+    for path in layout.round(0).glob("*.ave.pth"):
+        found = snapshot.digests(load_state(path))
+        for name in sorted(name for name in about["tensors"] if found.get(name) != about["tensors"][name]):
+            yield f"round 0: {path.name}: {name} is not as in {about['model']}"
+
+
+def unchecked(folder: str | Path) -> list[str]:
+    """What cannot be proved of a search, since it did not happen in its folder."""
+    layout = Layout(Path(folder))
+    if not layout.imported.exists():
+        return []
+    return [f"round 0 was taken from {read_json(layout.imported)['model']}: from which weights it was trained, and "
+            "how, is not checked"]
 
 
 def check_optimizer(layout: Layout, load_state: LoadState) -> Iterator[str]:
@@ -169,9 +190,15 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
         raise LotteryError(f"{folder}: no finished round: give the folder of a search (exp/<tag>)")
     if layout.finished() != [number for number in range(layout.finished()[-1] + 1) if _config(layout).trains(number)]:
         raise LotteryError(f"{folder}: finished rounds are {layout.finished()}: run the search again to fill the gap")
+    taken = {}
+    if layout.imported.exists():
+        taken["round 0 is the model it was taken from, bit for bit"] = list(check_imported(layout, load_state))
+    if (layout.source / "about.json").exists():
+        taken["masks and initial weights are the source ticket's"] = list(check_source(layout))
     return {
         "masks nest, counts exact": list(check_masks(layout)),
         "rounds start from the kept weights, bit for bit, all else fresh": list(check_start(layout, load_state)),
         "stock names, exact zeros, counts as in the ledger": list(check_models(layout, load_state)),
         "optimiser moments of pruned weights are zero": list(check_optimizer(layout, load_state)),
+        **taken,
     }

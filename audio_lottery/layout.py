@@ -54,6 +54,16 @@ class Layout:
         return self.round(number) / "init.safetensors"
 
     @property
+    def imported(self) -> Path:
+        """Says where round 0 is from, when it was not trained here."""
+        return self.round(0) / "imported.json"
+
+    @property
+    def source(self) -> Path:
+        """Masks, and a record of the initial weights, taken from another search; laid out as one."""
+        return self.folder / "source"
+
+    @property
     def groups(self) -> Path:
         """The weights that go together, unless each goes by itself."""
         return self.folder / "groups.safetensors"

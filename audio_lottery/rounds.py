@@ -9,7 +9,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,11 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_round: int | None = None) -> None:
+def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_round: int | None = None,
+           begins: Iterable[Callable[[Layout], None]] = ()) -> None:
     """Run rounds 0 (dense) to ``last_round`` (default: all).
 
+    begins: put in place what the search starts from, instead of a dense training or masks of its own.
     What is finished is skipped; of rounds that ``only_rounds`` leaves out, nothing but the mask is made.
     A killed search called again ends with the same masks and weights as one that was never killed.
     """
@@ -53,6 +55,8 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
     layout = Layout(Path(folder))
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     with locked(layout.folder):
+        for begin in begins:
+            begin(layout)
         selector = masks.bind(layout, config, backend)
         _keep(layout.config, config.to_dict(), LotteryConfig().to_dict())
         _keep(layout.training, backend.settings())

@@ -23,7 +23,7 @@ def run(args) -> int:
     """Check every folder; status 1 if anything is violated."""
     from audio_lottery.errors import LotteryError
     from audio_lottery.espnet.models import load_state
-    from audio_lottery.invariants import check
+    from audio_lottery.invariants import check, unchecked
 
     results = {}
     for folder in args.exp:
@@ -36,6 +36,8 @@ def run(args) -> int:
     for folder, checks in results.items() if not args.json else ():
         for name, found in checks.items():
             print(f"{folder}: {'ok  ' if not found else 'FAIL'} {name}")
+        for note in unchecked(folder):
+            print(f"{folder}: note {note}")
     if violations:
         folder, first = violations[0]
         more = f" ({len(violations) - 1} more: see --json)" if len(violations) > 1 else ""

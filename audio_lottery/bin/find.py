@@ -22,6 +22,17 @@ def add_arguments(parser) -> None:
     parser.add_argument("--lottery_args", default="", help="overrides, like '--rate 0.2 --rounds 10'")
     parser.add_argument("--last_round", type=integer(0), default=None, help="stop after this round; 0: dense only")
     parser.add_argument("--separate_rounds", type=cli.str2bool, default=False, help="a process for each round")
+    group = parser.add_argument_group("starting from what exists")
+    group.add_argument("--dense_model", help="take round 0 from this trained model: an ESPnet experiment folder, a "
+                       "model file of one, or a model packed by espnet2.bin.pack")
+    group.add_argument("--theta0", help="its initial weights (.safetensors or .pth), to rewind to; found by itself "
+                       "when the model is a round of a search")
+    group.add_argument("--source_ticket", help="take the masks of this search (its folder) or .ticket file, and the "
+                       "initial weights that belong to them; under other tokens, vocabulary layers start anew")
+    group.add_argument("--source_round", default="all", help="its round whose ticket is trained, as round 1; all: each "
+                       "round takes the mask of its namesake")
+    group.add_argument("--source_weights", type=cli.str2bool, default=True,
+                       help="false: take the mask alone, with this model's own initial weights")
     cli.add_json(parser)
 
 
@@ -41,15 +52,40 @@ def run(args) -> None:
     recipe = recipe_options.read(args, args.stats)
     backend = EspnetBackend(recipe, lottery.scope, args.separate_rounds)
     backend.scope()  # what it refuses is refused before a folder is made
-    search(args.exp, lottery, backend, args.last_round)
+    lottery, begins = _begins(args, lottery, backend)
+    search(args.exp, lottery, backend, args.last_round, begins)
     rows = Ledger(Layout(Path(args.exp)).ledger).rows
     if args.json:
         cli.print_json(rows)
         return
     for row in rows:
+        effort = (f"taken from {row['imported']['from']}" if row.get("imported") else
+                  f"{row['epochs']} epochs, {row['train_seconds']:.0f} s, dev loss {row['valid']['loss']:.3f}")
         print(f"round {row['round']:2d}: {row['density_scope']:7.2%} of the weights in scope, "
-              f"{row['density_whole']:7.2%} of the whole model, {row['epochs']} epochs, "
-              f"{row['train_seconds']:.0f} s, dev loss {row['valid']['loss']:.3f}")
+              f"{row['density_whole']:7.2%} of the whole model, {effort}")
+
+
+def _begins(args, lottery, backend):
+    """The configuration and what has to be put in place first, of a search that starts from what exists."""
+    from pathlib import Path
+
+    from audio_lottery.errors import LotteryError
+    from audio_lottery.espnet import dense_model, transfer
+    from audio_lottery.layout import Layout
+
+    begins = []
+    if args.theta0 and not args.dense_model:
+        raise LotteryError("--theta0: these are the initial weights of --dense_model: give that too")
+    if args.source_ticket:
+        if args.dense_model and args.source_weights:
+            raise LotteryError("--dense_model and --source_ticket: both bring weights: take the mask alone of the "
+                               "latter (--source_weights false)")
+        source = transfer.read(args.source_ticket, args.source_round, args.source_weights, backend)
+        lottery = source.configure(lottery, Layout(Path(args.exp)), single=args.source_round != "all")
+        begins.append(lambda layout: source.begin(layout, lottery.rounds))
+    if args.dense_model:
+        begins.append(dense_model.read(args.dense_model, args.theta0, backend, lottery).begin)
+    return lottery, begins
 
 
 if __name__ == "__main__":

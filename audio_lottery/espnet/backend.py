@@ -69,6 +69,11 @@ class EspnetBackend:
             config = self.recipe.asr_config
             raise LotteryError(f"{config}: ESPnet cannot build this model ({reason}): mend it") from None
 
+    @property
+    def tokens(self) -> list[str]:
+        """The token list, blank first."""
+        return list(self.model.token_list)
+
     def settings(self) -> dict[str, Any]:
         """The ESPnet options, without those that change nothing in the result."""
         return {key: value for key, value in vars(self.args).items() if key not in HARMLESS}
@@ -110,10 +115,17 @@ class EspnetBackend:
 
     def fresh(self, seed: int) -> dict[str, torch.Tensor]:
         """Initial weights that ESPnet draws from another seed than the training's."""
+        return self._drawn(self.args.seed + FRESH_SEED + seed)
+
+    def initial(self) -> dict[str, torch.Tensor]:
+        """The initial weights that the recipe's own training starts from."""
+        return self._drawn(self.args.seed)
+
+    def _drawn(self, seed: int) -> dict[str, torch.Tensor]:
         from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 
         with quiet():
-            set_all_random_seed(self.args.seed + FRESH_SEED + seed)
+            set_all_random_seed(seed)
             return get_task(self.recipe.task).build_model(self.args).state_dict()
 
     def learning_rate(self, round_folder: Path) -> float:
@@ -133,16 +145,26 @@ class EspnetBackend:
 
     def facts(self, round_folder: Path) -> dict[str, Any]:
         """What the ledger keeps beside counts: training effort, dev scores, MACs, seed, versions."""
-        steps = read_json(round_folder / "steps.json")
-        epoch = max(map(int, steps))
         self.model.load_state_dict(load_state(averaged_model_file(round_folder)))
         macs = count_asr(self.model, MACS_SECONDS, self._rate(), **self._features()).to_dict()
         return {
-            "seed": self.args.seed, "epochs": epoch, "steps": steps[str(epoch)],
-            "valid": _valid_scores(round_folder),
+            **self._effort(round_folder),
             "macs": macs,
             "versions": versions(), "git": git_hash(),
         }
+
+    def _effort(self, round_folder: Path) -> dict[str, Any]:
+        """What a round took and reached; of one that was taken from elsewhere, what is known of it."""
+        imported = round_folder / "imported.json"
+        if imported.exists():
+            about = read_json(imported)
+            source = {key: about[key] for key in ("from", "model", "sha256", "theta0")}
+            valid = _valid_scores(round_folder) if (round_folder / "checkpoint.pth").exists() else {}
+            return {"seed": None, "epochs": about["epochs"], "steps": None, "valid": valid, "imported": source}
+        steps = read_json(round_folder / "steps.json")
+        epoch = max(map(int, steps))
+        return {"seed": self.args.seed, "epochs": epoch, "steps": steps[str(epoch)],
+                "valid": _valid_scores(round_folder)}
 
     def _features(self) -> dict[str, Any]:
         """What ``count_asr`` needs to know of a model that takes features."""

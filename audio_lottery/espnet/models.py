@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -21,10 +22,13 @@ def averaged_model_file(folder: Path) -> Path:
                        "best_model_criterion of its config.yaml if it names no score of dev")
 
 
-def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """A state dict, or a checkpoint; never unpickles code. Damaged files are a :class:`LotteryError`."""
+def load_state(path: Path, stream: BinaryIO | None = None) -> dict[str, torch.Tensor]:
+    """A state dict, or a checkpoint; never unpickles code. Damaged files are a :class:`LotteryError`.
+
+    stream: what to read instead, a file inside ``path``.
+    """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(stream or path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # its text advises to unpickle code
         raise LotteryError(f"{path}: not a model file of torch.save: give a model of ESPnet's") from None
     except FileNotFoundError:
