@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -13,11 +13,13 @@ from audio_lottery.allocation.copied import Copied
 from audio_lottery.config import LotteryConfig
 from audio_lottery.criteria import Evidence, criteria, needs_data, needs_start
 from audio_lottery.errors import LotteryError
-from audio_lottery.granularity import Groups, Selector
+from audio_lottery.gates import Blocks, blocks_of, split
+from audio_lottery.granularity import Groups, Selector, groups_of
 from audio_lottery.granularity.weight import Weights
 from audio_lottery.layout import Backend, Layout
 from audio_lottery.mask import Mask, named_tensors
 from audio_lottery.pruning import prune_to
+from audio_lottery.scope import classify
 from audio_lottery.starts import start_state
 
 
@@ -34,10 +36,12 @@ def bind(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
         return Weights(tuple(names))
     network = backend.network()
     tensors = named_tensors(network)
-    selector = grain.bind({name: tuple(tensors[name].shape) for name in names}, network)
-    if isinstance(selector, Groups):
-        _refuse_idle_rounds(config, selector)
-    sizes = {name: tensors[name].numel() for name in selector.names}
+    blocks = _blocks(config, network, names)
+    selector = granularity.bind(grain, {name: tuple(tensors[name].shape) for name in names}, network, blocks)
+    if groups := groups_of(selector):
+        _refuse_idle_rounds(config, groups)
+    parts = split({name: tensors[name] for name in selector.names}, blocks)
+    sizes = {name: part.numel() for name, part in parts.items()}
     schedule, numel = config.make_schedule(), sum(sizes.values())
     kept = [schedule.kept(number, numel) for number in range(1, config.rounds + 1)]
     _allocation(layout, config).check(sizes, kept)
@@ -48,8 +52,8 @@ def bind(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
 
 def keep_groups(layout: Layout, selector: Selector) -> None:
     """Keep the groups in the search's folder, for its checks."""
-    if isinstance(selector, Groups) and not layout.groups.exists():
-        selector.save(layout.groups)
+    if (groups := groups_of(selector)) and not layout.groups.exists():
+        groups.save(layout.groups)
 
 
 def make(layout: Layout, config: LotteryConfig, backend: Backend, selector: Selector, number: int) -> None:
@@ -103,6 +107,14 @@ def _prune(layout: Layout, config: LotteryConfig, backend: Backend, selector: Se
         evidence = Evidence.of(weights, mask, seed=config.seed, start=start, calibration=calibration)
         mask = prune_to(min(target, mask.kept), mask, evidence, config.criterion, allocation, selector, number)
     return mask
+
+
+def _blocks(config: LotteryConfig, network: nn.Module, names: Iterable[str]) -> Blocks:
+    """The gates that are tensors of their own, if any are to be."""
+    if not config.scope.gates:
+        return {}
+    kinds = classify(network, config.scope)
+    return blocks_of({name: kinds[name] for name in names})
 
 
 def _allocation(layout: Layout, config: LotteryConfig) -> Allocation:

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from audio_lottery.allocation import Allocation, Budget, Request, allocations
 from audio_lottery.criteria import Evidence, criteria
-from audio_lottery.granularity import Selector
+from audio_lottery.gates import join, split
+from audio_lottery.granularity import ByGate, Selector
 from audio_lottery.granularity.weight import Weights
 from audio_lottery.mask import Mask
 from audio_lottery.schedule import count_to_prune
-from audio_lottery.selection import Elementwise
+from audio_lottery.selection import Elementwise, Scores
 
 
 def prune(
@@ -47,6 +48,16 @@ def prune_to(keep: int, mask: Mask, evidence: Evidence, criterion: str, allocati
     each = getattr(score, "elementwise", None)
     scores = {name: Elementwise(evidence.weights[name], each) if each else partial(score, name, evidence)
               for name in mask}
+    if not isinstance(selector, ByGate):
+        return Mask(_choose(keep, mask, scores, allocation, selector, number))
+    parts = Mask(split(mask, selector.blocks))
+    chosen = _choose(keep, parts, selector.split_scores(scores), allocation, selector.inner, number)
+    return Mask(join(chosen, mask, selector.blocks))
+
+
+def _choose(keep: int, mask: Mask, scores: Mapping[str, Scores], allocation: Allocation, selector: Selector,
+            number: int) -> dict[str, Tensor]:
+    """Name -> what remains, of tensors that may be gates."""
 
     def choose(names: Sequence[str], count: int) -> dict[str, Tensor]:
         return selector.select({n: scores[n] for n in names}, count, {n: mask[n] for n in names})
@@ -64,7 +75,7 @@ def prune_to(keep: int, mask: Mask, evidence: Evidence, criterion: str, allocati
         result.update(chosen)
     if carried > selector.slack():
         result.update(selector.select(scores, carried, result))
-    return Mask(result)
+    return result
 
 
 def _joined(budgets: list[Budget], units: tuple[tuple[str, ...], ...]) -> list[Budget]:

@@ -74,7 +74,9 @@ def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None
     now = yaml.safe_load(yaml.safe_dump(dict(now)))
     if path.exists():
         # An older version's file lacks what is now as it was then.
-        before = {**(defaults or {}), **yaml.safe_load(read_text(path))}
+        before = yaml.safe_load(read_text(path))
+        for key, value in (defaults or {}).items():
+            before[key] = {**value, **before.get(key, {})} if isinstance(value, dict) else before.get(key, value)
         for key in sorted(before.keys() | now.keys()):
             if key not in MORE and before.get(key) != now.get(key):
                 raise LotteryError(f"{path}: this search was begun with {key}: {before.get(key)}, not "

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.gates import blocks_of
 
 OUTPUT_PATTERNS = (r"(^|\.)(ctc_lo|ctc_lin|lm_lin|output_layer|lin_out)\.weight$", r"(^|\.)decoder\.output\.weight$")
 # What classify() calls a tensor that is never in scope.
@@ -36,12 +37,15 @@ class ScopeConfig:
     exclude: parameters that match one of them stay dense.
     output_layer: whether output layers are in scope.
     output_patterns: names of output layers (ESPnet's by default).
+    gates: whether each gate of an LSTM or GRU matrix is a tensor of its own for allocation and in tables,
+        see audio_lottery.gates.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     output_layer: bool = False
     output_patterns: tuple[str, ...] = OUTPUT_PATTERNS
+    gates: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def find_scope(model: nn.Module, config: ScopeConfig | None = None) -> dict[str,
     """The tensors in scope, in network order (that of ``named_parameters``), tied ones once.
 
     Raises LotteryError for a pattern that doesn't compile or matches no parameter (include), and
-    for a scope that is empty.
+    for a scope that is empty, or has no gates where they are asked for.
     """
     config = config or ScopeConfig()
     include = _compile(config.include, "include")
@@ -87,6 +91,8 @@ def find_scope(model: nn.Module, config: ScopeConfig | None = None) -> dict[str,
             f"scope: nothing is in scope (include {list(config.include)}, exclude {list(config.exclude)}, "
             f"output_layer {config.output_layer}): widen the patterns"
         )
+    if config.gates and not blocks_of({name: tensor.kind for name, tensor in scope.items()}):
+        raise LotteryError("scope.gates: no LSTM or GRU matrix is in scope: leave gates out, or widen the scope")
     return scope
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, share
 from audio_lottery.errors import LotteryError
+from audio_lottery.gates import part
 from audio_lottery.mask import Mask
 
 
@@ -39,7 +40,8 @@ class Copied(Allocation):
         path = Path(self.mask)
         path = path / "masks" / f"round_{number:02d}.safetensors" if path.is_dir() else path
         other = Mask.load(path)
-        for name in names:
-            if name not in other:
-                raise LotteryError(f"{path}: {name} is not in this mask: copy from a mask of the same scope")
-        return {name: other.kept_per_tensor[name] for name in names}
+        try:
+            return {name: int(part(other, name).sum()) for name in names}
+        except KeyError as error:
+            raise LotteryError(f"{path}: {error.args[0]} is not in this mask: copy from a mask of the same scope"
+                               ) from None

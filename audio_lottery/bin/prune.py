@@ -35,6 +35,7 @@ def run(args) -> None:
     from audio_lottery.criteria import Evidence
     from audio_lottery.espnet.models import averaged_model_file, stock_model, weights_of
     from audio_lottery.espnet.versions import require
+    from audio_lottery.gates import blocks_of
     from audio_lottery.mask import Mask
     from audio_lottery.pruning import prune_to
     from audio_lottery.schedule import count_to_prune
@@ -46,11 +47,13 @@ def run(args) -> None:
     model = stock_model(folder, args.task)
     path = folder / args.model_file if args.model_file else averaged_model_file(folder)
     weights = weights_of(model, path)
-    names = find_scope(model, config.load(args.lottery_conf).scope)
+    scope = config.load(args.lottery_conf).scope
+    names = find_scope(model, scope)
     before = Mask.load(args.mask) if args.mask else Mask.ones(weights, names)
     before.validate(weights)
     shapes = {name: tuple(kept.shape) for name, kept in before.items()}
-    selector = granularity.parse(args.granularity).bind(shapes, model)
+    blocks = blocks_of({name: tensor.kind for name, tensor in names.items()}) if scope.gates else {}
+    selector = granularity.bind(granularity.parse(args.granularity), shapes, model, blocks)
     before = Mask({name: before[name] for name in selector.names})
     keep = before.kept - count_to_prune(before.kept, args.rate)
     mask = prune_to(keep, before, Evidence.of(weights, before, seed=args.seed), args.criterion,

@@ -5,6 +5,7 @@ import re
 from audio_lottery.errors import LotteryError
 from audio_lottery.granularity import blocks, coupled, n_of_m, weight  # noqa: F401  (they register themselves)
 from audio_lottery.granularity.base import Granularity, Selector, granularities
+from audio_lottery.granularity.by_gate import ByGate, bind
 from audio_lottery.granularity.groups import Groups
 
 
@@ -24,4 +25,11 @@ def parse(text: str) -> Granularity:
     return blocks.block(first, second)
 
 
-__all__ = ["Granularity", "Groups", "Selector", "granularities", "parse"]
+def groups_of(selector: Selector) -> Groups | None:
+    """The groups that a selector chooses among, by whole tensors; None for single weights and N:M."""
+    if isinstance(selector, ByGate):
+        return selector.groups()
+    return selector if isinstance(selector, Groups) else None
+
+
+__all__ = ["ByGate", "Granularity", "Groups", "Selector", "bind", "granularities", "groups_of", "parse"]
