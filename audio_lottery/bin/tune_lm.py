@@ -90,9 +90,9 @@ def refuse_test_set(data: Path, dev: str) -> None:
 def weight_name(config: dict, args: argparse.Namespace) -> str:
     """Which weight to tune: of the n-gram model, or of ESPnet's neural one."""
     if config.get("ngram_file"):
-        if "transducer" in args.task or "transducer_conf" in config:
-            raise LotteryError(f"{config['ngram_file']}: ESPnet's transducer search takes neural language models "
-                               "only: give lm_file and lm_train_config in --inference_config")
+        if "transducer_conf" in config:
+            raise LotteryError(f"{config['ngram_file']}: the transducer search of ESPnet's asr task takes neural "
+                               "language models only: train with --task asr_transducer")
         return "ngram_weight"
     if config.get("lm_file"):
         return "lm_weight"
@@ -108,13 +108,10 @@ def decode_point(args: argparse.Namespace, folder: Path, config: dict):
     from audio_lottery.espnet.decode import Decoding, decode, merge
     from audio_lottery.metrics.wer import count_texts, total
 
-    # Decoding recognises finished work by its configuration's content, so the model's belongs there too.
-    model = config.get("ngram_file") or config["lm_file"]
-    text = f"# language model {fileio.sha256(model)}\n{yaml.safe_dump(config, sort_keys=True)}"
     weight = config["ngram_weight" if config.get("ngram_file") else "lm_weight"]
     tag = f"tune_lm/{Path(args.inference_config).stem}_{weight:g}_{config['penalty']:g}"
     path = folder / f"decode_{tag}" / "decode.yaml"
-    fileio.write_text(path, text)
+    fileio.write_text(path, yaml.safe_dump(config, sort_keys=True))
     decoding = Decoding(folder, Path(args.data) / args.dev, str(path), tag, args.task, ngpu=args.ngpu)
     decode(decoding, 1, 1)
     merge(decoding, 1)

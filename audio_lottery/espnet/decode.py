@@ -12,6 +12,7 @@ from audio_lottery.espnet.command import need_speech, parse_by, speech_data, spe
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, sha256, write_text
+from audio_lottery.lm.fusion import check_ngram, read_config
 
 # The inference command of each task; ours are ESPnet's, knowing the further encoders.
 COMMANDS = {
@@ -61,8 +62,10 @@ class Decoding:
         return [line for line in read_text(path).splitlines() if line.strip()]
 
     def digest(self, keys: Iterable[str]) -> str:
-        """Of all that decides the hypotheses: model, configuration, audio list."""
-        parts = [sha256(self.model), sha256(self.config), *keys]
+        """Of all that decides the hypotheses: model, configuration, the files it names (language models), audio list."""
+        named = [value for value in read_config(self.config).values() if isinstance(value, str)]
+        files = [self.model, self.config, *(name for name in named if Path(name).is_file())]
+        parts = [*map(sha256, files), *keys]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -87,6 +90,7 @@ def decode(decoding: Decoding, job: int, jobs: int) -> int:
 
 def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
     need_speech(decoding.data)
+    check_ngram(read_config(decoding.config), decoding.round_folder / "config.yaml")
     name = PREFIX[decoding.task]
     command = ["--config", decoding.config, "--ngpu", str(decoding.ngpu), "--output_dir", str(output),
                "--key_file", str(key_file), f"--{name}_train_config", str(decoding.round_folder / "config.yaml"),

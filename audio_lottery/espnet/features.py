@@ -67,15 +67,25 @@ def parse_yaml(asr_config: str | Path) -> dict:
 
 def build_front_end(conf: dict) -> tuple[torch.nn.Module, Features]:
     """ESPnet's front end, for inference, and what it makes."""
-    import humanfriendly
     from espnet2.asr.frontend.default import DefaultFrontend
 
+    rate = sampling_rate(conf)
     try:
         front_end = DefaultFrontend(**conf).eval()
-        rate = humanfriendly.parse_size(str(conf.get("fs", 16000)))
-    except (TypeError, ValueError, humanfriendly.InvalidSize) as error:
+    except (TypeError, ValueError) as error:
         raise LotteryError(f"frontend_conf: ESPnet refuses it ({error}): mend --asr_config") from None
     return front_end, Features(front_end.output_size(), front_end.hop_length, rate)
+
+
+def sampling_rate(conf: dict | None) -> int:
+    """The rate in Hz that a ``frontend_conf`` takes, written as 8000 or 16k."""
+    import humanfriendly
+
+    rate = (conf or {}).get("fs", 16000)
+    try:
+        return humanfriendly.parse_size(str(rate))
+    except humanfriendly.InvalidSize:
+        raise LotteryError(f"frontend_conf: fs: {rate}: not a sampling rate: mend --asr_config") from None
 
 
 def _write(data: kaldi.DataDir, folder: Path, final: Path, conf: dict, nj: int) -> None:

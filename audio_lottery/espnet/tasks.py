@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.logs import quiet
+from audio_lottery.espnet.noise import NoisyTaskMixin
 from audio_lottery.espnet.trainer import TicketTrainerMixin
 from audio_lottery.fileio import read_yaml
 
@@ -22,10 +23,10 @@ TASKS = {
 
 
 def ticket_aware(task: "type[AbsTask]") -> "type[AbsTask]":
-    """A subclass of any espnet2 task whose trainer takes the ``--ticket_*`` options."""
+    """A subclass of any espnet2 task that takes the ``--ticket_*`` options and those of noise while training."""
     trainer = type("Ticket" + task.trainer.__name__, (TicketTrainerMixin, task.trainer),
                    {"__module__": __name__, "__doc__": task.trainer.__doc__})
-    return type("Ticket" + task.__name__, (task,),
+    return type("Ticket" + task.__name__, (NoisyTaskMixin, task),
                 {"__module__": __name__, "__doc__": task.__doc__, "trainer": trainer})
 
 

@@ -1,4 +1,4 @@
-"""Decoding of transducers with a recurrent encoder: ESPnet's Speech2Text with that encoder put in."""
+"""Decoding of transducers that ESPnet's command cannot decode: with a recurrent encoder, or an n-gram model."""
 
 import argparse
 import tempfile
@@ -13,8 +13,9 @@ from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.models import load_state
-from audio_lottery.espnet.transducer_encoder import stand_in
+from audio_lottery.espnet.transducer_encoder import is_recurrent, stand_in
 from audio_lottery.espnet.transducer_task import ASRTransducerTask
+from audio_lottery.fileio import read_yaml
 
 
 class Speech2Text(stock.Speech2Text):
@@ -50,11 +51,7 @@ def decode(args: argparse.Namespace) -> None:
     set_all_random_seed(args.seed)
     if args.batch_size > 1:
         raise LotteryError(f"--batch_size {args.batch_size}: transducers decode one by one: leave it at 1")
-    speech2text = Speech2Text(
-        args.asr_train_config, args.asr_model_file, "cuda" if args.ngpu else "cpu", args.dtype,
-        beam_search_config=args.beam_search_config, lm_train_config=args.lm_train_config,
-        lm_file=args.lm_file, token_type=args.token_type, bpemodel=args.bpemodel, beam_size=args.beam_size,
-        lm_weight=args.lm_weight, nbest=args.nbest)
+    speech2text = build(args)
     train_args = speech2text.asr_train_args
     loader = ASRTransducerTask.build_streaming_iterator(
         args.data_path_and_name_and_type, dtype=args.dtype, batch_size=1, key_file=args.key_file,
@@ -65,6 +62,26 @@ def decode(args: argparse.Namespace) -> None:
         for (key,), batch in loader:
             for n, result in enumerate(recognise(speech2text, batch["speech"][0]), 1):
                 write(writer[f"{n}best_recog"], key, *result)
+
+
+def build(args: argparse.Namespace) -> stock.Speech2Text:
+    """The recogniser that the options ask for."""
+    config = args.asr_train_config or Path(args.asr_model_file).parent / "config.yaml"
+    kind = Speech2Text if is_recurrent(read_yaml(config)["encoder_conf"]) else stock.Speech2Text
+    speech2text = kind(
+        config, args.asr_model_file, device="cuda" if args.ngpu else "cpu", dtype=args.dtype,
+        beam_search_config=args.beam_search_config, lm_train_config=args.lm_train_config,
+        lm_file=args.lm_file, token_type=args.token_type, bpemodel=args.bpemodel, beam_size=args.beam_size,
+        lm_weight=args.lm_weight, nbest=args.nbest)
+    if args.ngram_file:
+        from audio_lottery.espnet.transducer_ngram import NgramScorer, with_ngram
+        from audio_lottery.lm.fusion import check_ngram
+
+        check_ngram(vars(args), config)
+        scorer = NgramScorer(args.ngram_file, speech2text.asr_model.token_list, args.ngram_weight, args.penalty)
+        options = {"beam_size": args.beam_size, "nbest": args.nbest, **(args.beam_search_config or {})}
+        speech2text.beam_search = with_ngram(speech2text.beam_search, options, scorer)
+    return speech2text
 
 
 def recognise(speech2text: Speech2Text, speech: torch.Tensor) -> list[tuple]:

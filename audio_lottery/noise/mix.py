@@ -76,9 +76,9 @@ class Mixer:
 def make_mixer(noise: Sequence[str], snr: Sequence[float], part: str, probability: float = 1.0, seed: int = 0) -> Mixer:
     """A mixer from options: noise specifications (see :func:`audio_lottery.noise.sources.source`), SNR or range."""
     if len(snr) not in (1, 2) or not all(np.isfinite(snr)):
-        raise LotteryError(f"--snr {' '.join(map(str, snr))}: give one SNR in dB, or the lowest and the highest")
+        raise LotteryError(f"SNR {' '.join(map(str, snr))}: give one SNR in dB, or the lowest and the highest")
     if snr[0] > snr[-1]:
-        raise LotteryError(f"--snr {snr[0]:g} {snr[1]:g}: the range is turned round: write {snr[1]:g} {snr[0]:g}")
+        raise LotteryError(f"SNR {snr[0]:g} {snr[1]:g}: the range is turned round: write {snr[1]:g} {snr[0]:g}")
     if not 0 < probability <= 1:
-        raise LotteryError(f"--probability {probability:g}: give a number above 0, at most 1")
+        raise LotteryError(f"probability of noise {probability:g}: give a number above 0, at most 1")
     return Mixer([source(spec, part) for spec in noise], (snr[0], snr[-1]), probability, seed)

@@ -39,7 +39,8 @@ def split(names: Sequence[str]) -> dict[str, str]:
 
 
 def recording_of(name: str) -> str:
-    """The recording a file is cut from."""
+    """The recording a file is cut from; an utterance at another speed (``sp0.9-ID``) is the same recording."""
+    name = re.sub(r"^sp[\d.]+-", "", name)
     path = PurePosixPath(name)
     if re.fullmatch(r"ch\d\d", path.stem) and path.parent.name:
         return str(path.parent)

@@ -84,7 +84,6 @@ def test_the_best_point_is_written(search, capsys):
         (["--dev", "copy"], "shares 3 utterances"),
         (["--round", "3"], "round 3 is not finished"),
         (["--ngram_file", "nowhere"], "no such language model"),
-        (["--task", "asr_transducer"], "neural language models only"),
         (["--task", "mt"], "choose from"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,22 @@ def decode_config(recipe) -> Path:
     path = recipe.folder / "decode_greedy.yaml"
     path.write_text("beam_size: 1\nctc_weight: 1.0\n")
     return path
+
+
+@pytest.fixture(scope="session")
+def kill_when() -> Callable:
+    """kill -9 a process as soon as a condition holds; it must still be running then."""
+
+    def wait_and_kill(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 300
+        while not condition():
+            assert process.poll() is None, process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+
+    return wait_and_kill
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """Killed at any moment and started again, a search ends as if it had never been killed."""
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +10,6 @@ from audio_lottery.espnet.models import load_state
 from audio_lottery.invariants import check
 from audio_lottery.layout import Layout
 from audio_lottery.mask import Mask
-
-
-def kill_when(process, condition: Callable[[], bool]) -> None:
-    """kill -9 as soon as the condition holds; the search must still be running then."""
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.kill()
-    process.communicate()
 
 
 def kept(folder: Path) -> dict[str, dict[str, str]]:
@@ -39,7 +26,7 @@ def kept(folder: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_kill_and_resume_give_the_same_search(recipe, exp, tmp_path):
+def test_kill_and_resume_give_the_same_search(recipe, exp, tmp_path, kill_when):
     """Invariant 5: kills in the dense training, in a pruned round, with a half-written checkpoint."""
     folder = tmp_path / "exp"
     kill_when(recipe.spawn(folder), lambda: (folder / "round_00/1epoch.pth").exists())

@@ -234,3 +234,25 @@ def test_a_model_of_another_configuration_is_refused(experiment, tmp_path):
     (tmp_path / "model.pth").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(LotteryError, match="model.pth: damaged"):
         main(command)
+
+
+@pytest.mark.parametrize("encoder", ["lstm", "conformer"])
+def test_an_ngram_model_is_fused_by_options(experiment, tmp_path, encoder):
+    """With a large weight the one sentence of the model's text is said; a model of other tokens is refused."""
+    pytest.importorskip("kenlm", reason="KenLM's Python module is not installed")
+    from audio_lottery.bin.asr_transducer_inference import main
+    from audio_lottery.lm import arpa
+    from audio_lottery.lm.counts import count_ngrams
+    from audio_lottery.lm.kneser_ney import estimate
+
+    words = [token for token in TOKENS if not token.startswith("<")]
+    command = experiment(encoder)
+    for name, sentence in (("lm", [words[0], words[1]]), ("other", ["x", "y", "z"])):
+        model = estimate(count_ngrams([sentence] * 9 + [words if name == "lm" else sentence], 3))
+        arpa.write(tmp_path / f"{name}.arpa", lambda model=model: arpa.lines(model), "<sos/eos>")
+    main([*command, "--ngram_file", str(tmp_path / "lm.arpa"), "--ngram_weight", "50", "--penalty", "5"])
+    assert hypotheses(tmp_path)["long"].split() == words[:2]
+    with pytest.raises(LotteryError, match="not the tokens of"):
+        main([*command, "--ngram_file", str(tmp_path / "other.arpa")])
+    with pytest.raises(LotteryError, match="--penalty 1"):
+        main([*command, "--penalty", "1"])

@@ -77,8 +77,8 @@ def test_every_snr_has_the_same_noise():
 
 @pytest.mark.parametrize(
     ("snr", "probability", "message"),
-    [([20, 0], 1, "turned round: write 0 20"), ([], 1, "--snr"), ([1, 2, 3], 1, "--snr"),
-     ([float("nan")], 1, "--snr"), ([5], 0, "--probability"), ([5], 1.5, "--probability")],
+    [([20, 0], 1, "turned round: write 0 20"), ([], 1, "SNR : give"), ([1, 2, 3], 1, "SNR 1 2 3"),
+     ([float("nan")], 1, "SNR nan"), ([5], 0, "probability"), ([5], 1.5, "probability")],
 )  # fmt: skip
 def test_bad_options(snr, probability, message):
     with pytest.raises(LotteryError, match=message):

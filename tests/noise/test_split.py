@@ -35,6 +35,7 @@ def test_cuts_of_one_recording():
     assert recording_of("audio/5-9032-C-12.wav") == "audio/5-9032"
     assert recording_of("DKITCHEN/ch01.wav") == recording_of("DKITCHEN/ch16.wav") == "DKITCHEN"
     assert recording_of("free-sound/noise-free-sound-0001.wav") == "free-sound/noise-free-sound-0001.wav"
+    assert recording_of("sp0.9-george_1") == recording_of("sp1.1-george_1") == "george_1"
     environments = [f"{name}/ch{i:02d}.wav" for name in ("PARK", "CAFE", "BUS", "CAR", "HALL") for i in range(1, 17)]
     parts = split(environments)
     assert set(parts.values()) == set(PARTS)

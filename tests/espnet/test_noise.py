@@ -1,0 +1,123 @@
+"""Noise mixed in while training: the same whatever the workers and the kills; stock ESPnet decodes the model."""
+
+import argparse
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+from audio_lottery.bin import cli, find
+from audio_lottery.espnet import noise
+from audio_lottery.espnet.command import parse
+from audio_lottery.espnet.models import averaged_model_file
+from audio_lottery.noise.mix import make_mixer
+from audio_lottery.noise.split import split
+
+SEARCH = ["--lottery_args", "--rounds 1 --rate 0.4"]
+
+
+@pytest.fixture(scope="module")
+def noises(tmp_path_factory):
+    """A folder of ten half-second tones, each of its own frequency."""
+    folder = tmp_path_factory.mktemp("noises")
+    for i in range(10):
+        tone = np.sin(2 * np.pi * 200 * (i + 1) * np.arange(4000) / 8000)
+        soundfile.write(folder / f"{i}.wav", 0.1 * tone, 8000)
+    return folder
+
+
+def noisy(folder, *more) -> list[str]:
+    return ["--asr_args", " ".join(["--train_noise", str(folder), "white", "--train_snr 0 20", *more])]
+
+
+def task_args(recipe, *more) -> argparse.Namespace:
+    from audio_lottery.bin import recipe_options
+
+    parser = argparse.ArgumentParser()
+    recipe_options.add(parser)
+    options = recipe_options.read(parser.parse_args(recipe.options()), str(recipe.stats))
+    return parse("asr", options.training("unused", more))
+
+
+def batches(args, epoch: int) -> dict[str, np.ndarray]:
+    """Utterance -> what the model hears in an epoch."""
+    from espnet2.train.distributed_utils import DistributedOption
+
+    from audio_lottery.espnet.tasks import get_task
+
+    factory = get_task("asr").build_iter_factory(args, DistributedOption(), "train")
+    heard = {}
+    for keys, batch in factory.build_iter(epoch):
+        for key, speech, length in zip(keys, batch["speech"], batch["speech_lengths"], strict=True):
+            heard[key] = speech[:length].numpy()
+    return heard
+
+
+def test_noise_is_that_of_utterance_and_epoch(recipe, noises):
+    options = ("--train_noise", str(noises), "--train_snr", "0", "20", "--train_noise_prob", "0.5")
+    clean = batches(task_args(recipe), 1)
+    first, second = (batches(task_args(recipe, *options, "--num_workers", str(n)), 1) for n in (0, 2))
+    mixer = make_mixer([str(noises)], [0, 20], "train", 0.5, seed=0)
+    changed = 0
+    for key, speech in clean.items():
+        expected, mixed = mixer(key, speech, 8000, epoch=1)
+        assert (first[key] == expected).all() and (second[key] == expected).all()
+        if mixed:
+            changed += 1
+            assert split([path.name for path in noises.iterdir()])[mixed.noise] == "train"
+    assert 0 < changed < len(clean)
+    third = batches(task_args(recipe, *options), 2)
+    assert any(not np.array_equal(third[key], first[key]) for key in clean)
+
+
+def test_killed_noisy_training_ends_with_the_same_weights(recipe, noises, tmp_path, capsys, kill_when, same_search):
+    """And stock ESPnet decodes the model from its config.yaml; another noise does not continue it."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    options = [*noisy(noises, "--train_noise_prob 0.8"), *SEARCH]
+    assert cli.main(find, recipe.search(whole, *options)) == 0
+    kill_when(recipe.spawn(killed, *options), lambda: (killed / "round_00/2epoch.pth").exists())
+    assert cli.main(find, recipe.search(killed, *options)) == 0
+    same_search(whole, killed)
+    round_0 = whole / "round_00"
+    assert yaml.safe_load((round_0 / "config.yaml").read_text())["train_snr"] == [0.0, 20.0]
+    subprocess.run(
+        [sys.executable, "-m", "espnet2.bin.asr_inference", "--output_dir", tmp_path / "stock", "--asr_train_config",
+         round_0 / "config.yaml", "--asr_model_file", averaged_model_file(round_0), "--ctc_weight", "1.0",
+         "--beam_size", "1", "--data_path_and_name_and_type", f"{recipe.dump}/dev/wav.scp,speech,sound"],
+        check=True, capture_output=True)
+    assert len((tmp_path / "stock/1best_recog/text").read_text().splitlines()) == 6
+    assert cli.main(find, recipe.search(whole, *noisy(noises), *SEARCH)) == 1
+    assert "train_noise_prob" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options, message", [
+    ("--train_noise FOLDER --train_snr 20 0", "turned round: write 0 20"),
+    ("--train_noise FOLDER", "give --train_snr LOW HIGH"),
+    ("--train_snr 0 20", "--train_snr: without noise"),
+    ("--train_noise FOLDER --train_snr 0 20 --train_noise_prob 2", "probability of noise 2"),
+    ("--train_noise EMPTY --train_snr 0 20", "no audio in this noise folder"),
+    ("--train_noise nowhere --train_snr 0 20", "nowhere: no such noise folder"),
+    ("--train_noise babble --train_snr 0 20", "whose voices is not said"),
+    ("--train_noise FOLDER --train_snr 0 20 --max_cache_size 1G", "max_cache_size"),
+    ("--train_noise FOLDER --train_snr 0 20 --iterator_type chunk", "iterator_type: chunk"),
+    ("--train_noise FOLDER --train_snr 0 20 --input_size 20", "holds features"),
+])
+def test_bad_noise_is_refused_before_training(recipe, noises, tmp_path, capsys, options, message):
+    (tmp_path / "empty").mkdir()
+    words = options.replace("FOLDER", str(noises)).replace("EMPTY", str(tmp_path / "empty"))
+    assert cli.main(find, recipe.search(tmp_path / "exp", "--asr_args", words)) == 1
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1, error
+    assert not (tmp_path / "exp").exists()
+
+
+def test_silence_stays_silent_and_several_channels_are_refused():
+    from audio_lottery.errors import LotteryError
+
+    preprocess = noise.NoisyPreprocessor(None, make_mixer(["white"], [5], "train"), 8000)
+    assert not preprocess("a", {"speech": np.zeros(100, np.float32)})["speech"].any()
+    with pytest.raises(LotteryError, match="a: has 2 channels"):
+        preprocess("a", {"speech": np.ones((100, 2), np.float32)})
