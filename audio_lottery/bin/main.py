@@ -27,6 +27,7 @@ COMMANDS = {
     "tune_lm": "choose the weight of a language model on a dev set",
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
+    "compare": "compare methods over seeds: WER by density, paired tests, cost of the search",
     "overlap": "compare tickets: weights in common against chance, sign changes",
     "shrink": "remove empty heads, channels and layers: a smaller dense ESPnet model",
     "check": "verify the invariants of a search's folder",

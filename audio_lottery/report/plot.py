@@ -1,7 +1,9 @@
 """The picture of a search: WER against remaining weights."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import atomic_path
 from audio_lottery.report.table import Results
 
@@ -27,10 +29,20 @@ def plot_wer(results: Results, path: str | Path) -> bool:
     }
     if not drawn:
         return False
-    _finish(axes, sorted({x for points in drawn.values() for x in points}, reverse=True))
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    _finish(axes, [x for points in drawn.values() for x in points])
+    save(figure, path)
     return True
+
+
+def save(figure, path: str | Path) -> None:
+    """Write a figure as PNG or SVG, by the name; equal figures give equal bytes."""
+    import matplotlib
+
+    kind = Path(path).suffix.removeprefix(".")
+    if kind not in ("png", "svg"):
+        raise LotteryError(f"{path}: a picture is .png or .svg: name it so")
+    with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "audio_lottery"}):
+        figure.savefig(temporary, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
 
 
 def _draw_set(axes, results: Results, name: str, colour: str) -> list[float]:
@@ -56,21 +68,26 @@ def _draw_set(axes, results: Results, name: str, colour: str) -> list[float]:
 
 
 def _finish(axes, x: list[float]) -> None:
-    from matplotlib.ticker import NullLocator
-
     for marker, name in MARKS.values():
         axes.plot([], [], marker, color="white", markeredgecolor="black", markersize=11, linestyle="none",
                   label=name)
+    density_axis(axes, x)
+    axes.set_xlabel("remaining weights in scope (%)")
+    axes.set_ylabel("WER (%), band: 95% interval")
+    axes.legend(fontsize=8, ncols=2)
+
+
+def density_axis(axes, x: Iterable[float]) -> None:
+    """Remaining weights in % on a log axis, from dense to sparse, as the rounds go; WER from 0."""
+    from matplotlib.ticker import NullLocator
+
     axes.set_xscale("log")
-    axes.invert_xaxis()  # from dense to sparse, as the rounds go
-    ticks = _spaced(x)
+    axes.invert_xaxis()
+    ticks = _spaced(sorted(set(x), reverse=True))
     axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("remaining weights in scope (%)")
-    axes.set_ylabel("WER (%), band: 95% interval")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, ncols=2)
 
 
 def _spaced(x: list[float], ratio: float = 1.12) -> list[float]:

@@ -1,0 +1,52 @@
+"""The picture of a comparison: WER against remaining weights, a line a method, a band over its seeds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from audio_lottery.report.compare import Point
+from audio_lottery.report.plot import COLOURS, density_axis, save
+
+# A method's style is told apart without colour, too.
+MARKERS, LINES = "os^vD*PX<>", ("-", "--", "-.", ":")
+
+
+def plot(points: Sequence[Point], *paths: str | Path) -> bool:
+    """Draw to PNG and SVG files, a panel a set; False, and no file, if nothing is scored."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    sets = list(dict.fromkeys(name for point in points for name in point.scores))
+    if not sets:
+        return False
+    figure = Figure(figsize=(6.4 * len(sets), 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    methods = list(dict.fromkeys(point.method for point in points))
+    for axes, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+        for index, method in enumerate(methods):
+            _draw(axes, [point for point in points if point.method == method and name in point.scores], name, index)
+        density_axis(axes, [100 * point.density_whole for point in points if name in point.scores])
+        axes.set_title(name)
+        axes.set_xlabel("remaining weights of the whole model (%)")
+        axes.set_ylabel("WER (%), mean over seeds; band: lowest to highest")
+    axes.legend(fontsize=8)
+    for path in paths:
+        save(figure, path)
+    return True
+
+
+def _draw(axes, points: Sequence[Point], name: str, index: int) -> None:
+    if not points:
+        return
+    colour = COLOURS[index % len(COLOURS)]
+    x, scores = [100 * point.density_whole for point in points], [point.scores[name] for point in points]
+    seeds = max(len(score.wers) for score in scores)
+    label = f"{points[0].method} ({seeds} seed{'s' if seeds > 1 else ''})"
+    axes.plot(x, [score.mean for score in scores], LINES[index // len(COLOURS) % len(LINES)], color=colour,
+              marker=MARKERS[index % len(MARKERS)], markersize=4, label=label)
+    low, high = ([choose(score.wers) for score in scores] for choose in (min, max))
+    if len(points) > 1:
+        axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
+    else:
+        axes.vlines(x, low, high, color=colour, alpha=0.4)
+    if points[0].number == 0:
+        axes.axhline(scores[0].mean, color="black", linestyle="--", linewidth=0.8, label="dense")
