@@ -44,22 +44,32 @@ def get_parser():
 
 
 def main(cmd: Sequence[str] | None = None) -> None:
-    """Decode, with ESPnet's own command where it knows the encoder."""
-    from espnet2.bin import asr_transducer_inference as stock
+    """Decode, with ESPnet's own command where it can."""
+    args = get_parser().parse_args(cmd)
+    if _for_espnet(args):
+        from espnet2.bin import asr_transducer_inference as stock
 
-    from audio_lottery.espnet.transducer_encoder import is_recurrent
-
-    args = stock.get_parser().parse_args(cmd)
-    config = args.asr_train_config or Path(args.asr_model_file or "").parent / "config.yaml"
-    if args.model_tag or not is_recurrent(_read(config).get("encoder_conf", {})):
-        stock.main(cmd)
+        for name in ("config", "ngram_file", "ngram_weight", "penalty"):
+            delattr(args, name)
+        stock.inference(**vars(args))
         return
-    for name in REFUSED:
-        if getattr(args, name):
-            raise LotteryError(f"--{name}: not for a recurrent encoder: leave it out")
+    _refuse(args)
     from audio_lottery.espnet.transducer_inference import decode
 
     decode(args)
+
+
+def _for_espnet(args) -> bool:
+    """Whether ESPnet's own command can do it."""
+    from audio_lottery.espnet.transducer_encoder import is_recurrent
+
+    if args.ngram_file:
+        return False
+    if args.penalty:
+        raise LotteryError(f"--penalty {args.penalty:g}: ESPnet's transducer search has none: give --ngram_file "
+                           "with it, or leave it out")
+    config = args.asr_train_config or Path(args.asr_model_file or "").parent / "config.yaml"
+    return bool(args.model_tag) or not is_recurrent(_read(config).get("encoder_conf", {}))
 
 
 def _refuse(args) -> None:

@@ -62,7 +62,7 @@ class Decoding:
         return [line for line in read_text(path).splitlines() if line.strip()]
 
     def digest(self, keys: Iterable[str]) -> str:
-        """Of all that decides the hypotheses: model, configuration, the files it names (language models), audio list."""
+        """Of all that decides the hypotheses: model, configuration, files it names (language models), audio list."""
         named = [value for value in read_config(self.config).values() if isinstance(value, str)]
         files = [self.model, self.config, *(name for name in named if Path(name).is_file())]
         parts = [*map(sha256, files), *keys]
