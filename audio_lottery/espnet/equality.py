@@ -37,7 +37,7 @@ def _read(path: str, kind: str, task: str) -> Iterator[tuple[Tensor, Tensor]]:
     chosen = get_task(task)
     with quiet():
         batches = chosen.build_streaming_iterator(
-            [(path, "speech", kind)], preprocess_fn=None, num_workers=0, inference=True,
+            [(path, "speech", kind)], preprocess_fn=None, num_workers=0, inference=True, dtype="float32",
             collate_fn=chosen.build_collate_fn(argparse.Namespace(), False))
         for _, (_, batch) in zip(range(UTTERANCES), batches, strict=False):
             yield batch["speech"], batch["speech_lengths"]
