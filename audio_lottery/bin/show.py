@@ -23,6 +23,9 @@ def add_arguments(parser) -> None:
                         help="of a configuration: not the parameters that match one of these")
     parser.add_argument("--output_layer", type=cli.str2bool, default=False,
                         help="of a configuration: put output layers in scope")
+    parser.add_argument("--gates", type=cli.str2bool, default=False,
+                        help="of a configuration: each gate of an LSTM or GRU as a tensor of its own")
+    parser.add_argument("--tensors", type=cli.str2bool, default=False, help="list every tensor in scope, too")
     cli.add_json(parser)
 
 
@@ -35,83 +38,39 @@ def run(args) -> None:
     source = Path(args.source)
     about = {"source": args.source}
     if source.is_dir():
+        from audio_lottery.espnet.sources import round_of
+
         _no_scope_options(args)
-        found = _experiment(args, source, about)
+        shown = round_of(source, args.round, args.task)
+        about["round"] = shown.number
+        found = shares.of_model(shown.model, shown.scope, shown.mask)
     elif source.suffix == ".safetensors":
         _no_scope_options(args)
         mask, about["metadata"] = maskfile.read(source)
         about["digest"] = mask.digest()
         found = shares.of_mask(mask)
     else:
-        found = shares.of_model(_configured(args), _scope(args))
+        from audio_lottery.espnet.sources import configured_model
+
+        found = shares.of_model(configured_model(args.source, args.task, args.token_list), _scope(args))
     if args.json:
         cli.print_json(about | _plain(found))
     else:
-        _print(about, found)
+        _print(about, found, args.tensors)
 
 
 def _no_scope_options(args) -> None:
     from audio_lottery.errors import LotteryError
 
-    if args.include or args.exclude or args.output_layer:
-        raise LotteryError(f"{args.source}: has a scope of its own: leave --include, --exclude and "
-                           "--output_layer out, or give its round_00/config.yaml")
+    if args.include or args.exclude or args.output_layer or args.gates:
+        raise LotteryError(f"{args.source}: has a scope of its own: leave --include, --exclude, --output_layer "
+                           "and --gates out, or give its round_00/config.yaml")
 
 
 def _scope(args):
     from audio_lottery.scope import ScopeConfig
 
-    return ScopeConfig(tuple(args.include), tuple(args.exclude), args.output_layer)
-
-
-def _experiment(args, folder, about):
-    """Shares of a search's folder: its model, with the mask of a round."""
-    from audio_lottery import config, shares
-    from audio_lottery.errors import LotteryError
-    from audio_lottery.espnet.models import stock_model
-    from audio_lottery.layout import Layout
-    from audio_lottery.mask import Mask
-
-    layout = Layout(folder)
-    if not (layout.round(0) / "config.yaml").is_file() or not layout.config.is_file():
-        raise LotteryError(f"{folder}: not a search's folder (no lottery.yaml or round_00/config.yaml): "
-                           "give one made by audio-lottery find")
-    number = args.round
-    if number is None:
-        masks = folder.glob("masks/round_*.safetensors")
-        number = max((int(path.stem.removeprefix("round_")) for path in masks), default=0)
-    mask = Mask.load(layout.mask(number)) if number else None
-    about["round"] = number
-    scope = config.load(layout.config).scope
-    return shares.of_model(stock_model(layout.round(0), args.task), scope, mask)
-
-
-def _configured(args):
-    """The model of an ESPnet configuration, with fresh weights."""
-    from audio_lottery.errors import LotteryError
-    from audio_lottery.espnet.command import parse
-    from audio_lottery.espnet.logs import quiet
-    from audio_lottery.espnet.tasks import get_task, resolve
-    from audio_lottery.fileio import read_text, read_yaml
-
-    config = read_yaml(args.source)
-    name = resolve(args.task, args.source)
-    task = get_task(name)
-    try:
-        if args.token_list is None and isinstance(config.get("token_list"), list):
-            with quiet():
-                return task.build_model_from_file(args.source)[0]
-        tokens = args.token_list or config.get("token_list")
-        if not tokens:
-            raise LotteryError(f"{args.source}: names no tokens: give --token_list tokens.txt")
-        read_text(tokens)
-        command = ["--config", args.source, "--output_dir", "unused", "--token_list", tokens]
-        options = parse(name, command)
-        with quiet():
-            return task.build_model(options)
-    except (TypeError, ValueError, AssertionError, KeyError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise LotteryError(f"{args.source}: ESPnet cannot build this model ({reason}): correct it") from None
+    return ScopeConfig(tuple(args.include), tuple(args.exclude), args.output_layer, gates=args.gates)
 
 
 def _plain(found) -> dict:
@@ -123,17 +82,19 @@ def _plain(found) -> dict:
         "whole": plain(found.whole),
         "by_kind": [plain(row) for row in found.by_kind],
         "by_module": [plain(row) for row in found.by_module],
+        "by_tensor": [plain(row) for row in found.by_tensor],
         "out_of_scope": [plain(row) for row in found.outside],
         "unknown": {name: list(shape) for name, shape in found.unknown.items()},
     }
 
 
-def _print(about: dict, found) -> None:
+def _print(about: dict, found, tensors: bool) -> None:
     for key, value in about.items():
         pairs = value if isinstance(value, dict) else {key: value}
         for name, text in pairs.items():
             print(f"{name}: {text}")
     sections = [("in scope, by kind", found.by_kind), ("in scope, by module", found.by_module),
+                ("in scope, by tensor", found.by_tensor if tensors else []),
                 ("out of scope", found.outside),
                 ("total", [row for row in (found.scope, found.whole) if row])]
     width = max(len(row.name) for _, section in sections for row in section)

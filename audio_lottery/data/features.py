@@ -1,6 +1,7 @@
 """What a formatted set of features says about itself (``dump/fbank/train``)."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 from audio_lottery import fileio
@@ -27,3 +28,10 @@ def read_features(folder: str | Path) -> Features | None:
     """What the features of a formatted set are; None for a set of audio, or features made by another toolkit."""
     path = Path(folder) / ABOUT
     return Features(**fileio.read_json(path)["features"]) if path.is_file() else None
+
+
+def training_set(config: Mapping) -> Path | None:
+    """The folder of the features that a model of this ESPnet configuration was trained from; None for audio."""
+    data = config.get("train_data_path_and_name_and_type") or []
+    paths = [Path(path) for path, name, kind in data if name == "speech" and kind == "kaldi_ark"]
+    return paths[0].parent if paths else None

@@ -1,9 +1,8 @@
 """The front end for a model trained from filterbanks: its ticket takes audio, as one trained from audio does."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from audio_lottery.data.features import ABOUT, TENSORS, read_features
+from audio_lottery.data.features import ABOUT, TENSORS, read_features, training_set
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json
 
@@ -19,7 +18,7 @@ def add_front_end(config: dict, state: Mapping) -> tuple[dict, dict, dict]:
     Raises:
         LotteryError: features of another size than the model takes: the folder was made anew since.
     """
-    folder = _training_set(config)
+    folder = training_set(config)
     if config.get("input_size") is None or folder is None or not (folder / TENSORS).is_file():
         return config, dict(state), {}
     from safetensors.torch import load_file
@@ -32,10 +31,3 @@ def add_front_end(config: dict, state: Mapping) -> tuple[dict, dict, dict]:
     config = {**config, "input_size": None, "frontend": "default", "frontend_conf": conf}
     tensors = {f"frontend.{name}": value for name, value in load_file(folder / TENSORS).items()}
     return config, {**tensors, **state}, {ADDED: f"added, as the features of {folder.name} were computed"}
-
-
-def _training_set(config: dict) -> Path | None:
-    """The folder of the features a model was trained from."""
-    data = config.get("train_data_path_and_name_and_type") or []
-    paths = [Path(path) for path, name, kind in data if name == "speech" and kind == "kaldi_ark"]
-    return paths[0].parent if paths else None
