@@ -44,6 +44,12 @@ asr_args=
 lottery_conf=conf/lottery/imp.yaml
 lottery_args=
 separate_rounds=false
+dense_model=
+theta0=
+source_ticket=
+source_round=all
+source_weights=true
+compare_transfer=false
 inference_config=conf/decode_asr.yaml
 inference_tag=
 decode_rounds=all
@@ -98,6 +104,15 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --lottery_conf YAML             how to search [$lottery_conf]
   --lottery_args '...'            overrides of it, e.g. '--rate 0.2 --rounds 10'
   --separate_rounds true|false    each round in a process of its own [$separate_rounds]
+  --dense_model PATH              take round 0 from a trained model instead of training it: an ESPnet experiment
+                                  folder, a model file of one, or a model packed by espnet2.bin.pack
+  --theta0 FILE                   its initial weights, to rewind to [beside it, in a search's folder]
+  --source_ticket PATH            train the tickets of this search, found on another corpus: its masks and initial
+                                  weights; vocabulary layers start anew under other tokens; or a .ticket file
+  --source_round all|N            of each round, or of this one alone [$source_round]
+  --source_weights true|false     false: the mask alone, with this model's own random weights [$source_weights]
+  --compare_transfer true|false   search here, train the source's tickets and its masks alone, one table of
+                                  all three [$compare_transfer]
   --inference_config YAML         ESPnet decoding configuration [$inference_config]
   --inference_tag NAME            decoding folder decode_NAME [from the configuration's name]
   --decode_rounds 'all|N ...'     rounds to decode [$decode_rounds]
@@ -105,6 +120,7 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
 Examples
   $0
   $0 --stage 5 --stop_stage 8 --lottery_args '--rate 0.2 --rounds 10' --asr_tag ten_rounds"
+arguments=("$@")
 # shellcheck source=utils/parse_options.sh
 . "$root/utils/parse_options.sh"
 
@@ -171,6 +187,30 @@ if [ -n "$espnet_exp" ]; then
     dump=$(dirname "$dev")
     valid_set=$(basename "$dev")
     exp=$expdir/${asr_tag:-$(basename "$espnet_exp")_$(basename "$lottery_conf" .yaml)}
+fi
+if [ -z "$asr_tag" ] && [ "$compare_transfer" = false ]; then  # not to be taken for the recipe's own search
+    exp+=${dense_model:+_from_model}${source_ticket:+_transferred}
+    [ "$source_weights" = true ] || exp+=_mask
+fi
+if [ "$compare_transfer" = true ]; then
+    [ -n "$source_ticket" ] || die "--compare_transfer true: which ticket, --source_ticket says"
+    [ "$source_round" = all ] || die "--source_round $source_round: --compare_transfer compares all rounds"
+    again() {
+        "$root/run.sh" "${arguments[@]}" --compare_transfer false --noise_root "$noise_root" \
+            --asr_tag "$(basename "$exp")$1" "${@:2}"
+    }
+    again "" --source_ticket ""
+    again _transferred --source_weights true
+    # Its dense model is the recipe's own.
+    again _transferred_mask --source_weights false --dense_model "$exp/round_00"
+    if [ "$stop_stage" = 8 ]; then
+        # shellcheck source=path.sh
+        . "$root/path.sh"
+        audio-lottery compare --method "own ticket" "$exp" --method "transferred ticket" "${exp}_transferred" \
+            --method "transferred mask, random weights" "${exp}_transferred_mask" --report "${exp}_transfer" \
+            --inference_tag "$inference_tag"
+    fi
+    exit
 fi
 sets=("$train_set" "$valid_set" "${tests[@]}")
 noisy_tests=()
@@ -265,8 +305,11 @@ fi
 prepared=(--asr_config "$asr_config" --train "$dump/$train" --valid "$dump/$valid_set" --stats "$stats_dir"
     "${token_options[@]}")
 [ -z "$espnet_exp" ] || prepared=(--espnet_exp "$espnet_exp")
+begun=(${dense_model:+--dense_model "$dense_model"} ${theta0:+--theta0 "$theta0"})
+[ -z "$source_ticket" ] || begun+=(--source_ticket "$source_ticket" --source_round "$source_round"
+    --source_weights "$source_weights")
 find_ticket() {
-    audio-lottery find "$exp" "${prepared[@]}" ${feats_normalize:+--feats_normalize "$feats_normalize"} \
+    audio-lottery find "$exp" "${prepared[@]}" "${begun[@]}" ${feats_normalize:+--feats_normalize "$feats_normalize"} \
         --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
 }
 

@@ -13,6 +13,7 @@ from audio_lottery.bin import cli
 COMMANDS = {
     "prepare": "make a corpus folder: data/{train,dev,test}",
     "mix_noise": "write a noisy copy of a data folder, at an SNR in dB",
+    "subset": "cut a data folder down to the utterances of some speakers",
     "validate": "check data folders before anything is computed from them",
     "format": "convert a data folder's audio to one rate and format",
     "fbank": "compute a set's filterbanks once, to train from",

@@ -143,9 +143,8 @@ def test_a_model_of_another_kind(stock, searched, change, why):
 
 
 @pytest.mark.parametrize("conf, why", [
-    ({"attention_heads": 4}, "its encoder_conf.attention_heads is 2, --asr_config has 4"),
+    ({"activation_type": "relu"}, "its encoder_conf.activation_type is swish, --asr_config has relu"),
     ({"linear_units": 24}, ".weight is [32, 16] there, [24, 16] here"),
-    ({"normalize_before": False}, "its encoder_conf.normalize_before is True, --asr_config has False"),
 ])
 def test_a_recipe_of_another_kind(recipe, stock, tmp_path, searched, conf, why):
     values = yaml.safe_load(recipe.config.read_text())
