@@ -45,7 +45,7 @@ def test_configuration(capsys, config):
     parts = found["out_of_scope"] + [found["scope"]]
     assert sum(row["weights"] for row in parts) == found["whole"]["weights"]
     assert sum(row["share"] for row in parts) == pytest.approx(1)
-    for section in ("by_kind", "by_module"):
+    for section in ("by_kind", "by_module", "by_tensor"):
         assert sum(row["weights"] for row in found[section]) == found["scope"]["weights"]
 
 
@@ -54,7 +54,11 @@ def test_scope_options_and_text(capsys, config):
     status, out, _ = call(capsys, config, "--token_list", tokens, "--exclude", "conv", r"encoders\.1\.",
                           "--output_layer", "true")
     assert status == 0 and "conv2d" not in out and "encoder.encoders.1" not in out
-    assert "excluded" in out and "ctc.ctc_lo" in out and "whole model" in out
+    assert "excluded" in out and "ctc.ctc_lo" in out and "whole model" in out and "ctc.ctc_lo.weight" not in out
+    status, out, _ = call(capsys, config, "--token_list", tokens, "--tensors", "true")
+    assert status == 0 and "encoder.encoders.1.feed_forward.w_2.weight" in out
+    status, _, err = call(capsys, config, "--token_list", tokens, "--gates", "true")
+    assert status == 1 and "no LSTM or GRU matrix is in scope" in err
 
 
 def test_folder_of_a_search(capsys, config):

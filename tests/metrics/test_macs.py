@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.metrics.macs import count_asr, front_end_macs
+from audio_lottery.scope import EMBEDDING, classify
 
 FRONTEND = {"fs": 8000, "n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 40}
 CONFORMER = {
@@ -16,18 +17,48 @@ CONFORMER = {
     "macaron_style": True, "use_cnn_module": True, "cnn_module_kernel": 15, "rel_pos_type": "latest",
     "pos_enc_layer_type": "rel_pos", "selfattention_layer_type": "rel_selfattn", "activation_type": "swish",
 }
+DECODER = {"decoder": "transformer", "model_conf": {"ctc_weight": 0.3},
+           "decoder_conf": {"num_blocks": 2, "linear_units": 128, "attention_heads": 4}}
+RECURRENT = {"hidden_size": 32, "num_layers": 2}
 BACKBONES = {
     "conformer_ctc": {"encoder": "conformer", "encoder_conf": CONFORMER},
     "conformer_hybrid": {
-        "encoder": "conformer", "encoder_conf": CONFORMER | {"num_blocks": 2}, "decoder": "transformer",
-        "decoder_conf": {"num_blocks": 2, "linear_units": 128, "attention_heads": 4},
-        "model_conf": {"ctc_weight": 0.3},
+        "encoder": "conformer", "encoder_conf": CONFORMER | {"num_blocks": 2}, **DECODER,
+    },
+    "transformer": {
+        "encoder": "transformer", **DECODER,
+        "encoder_conf": {"output_size": 64, "attention_heads": 4, "linear_units": 128, "num_blocks": 2},
+    },
+    "e_branchformer": {
+        "encoder": "e_branchformer",
+        "encoder_conf": {"output_size": 64, "attention_heads": 4, "cgmlp_linear_units": 128, "cgmlp_conv_kernel": 15,
+                         "linear_units": 96, "num_blocks": 2, "merge_conv_kernel": 7, "rel_pos_type": "latest"},
     },
     "cnn_lstm": {
         "encoder": "vgg_rnn",
-        "encoder_conf": {"hidden_size": 32, "num_layers": 2, "bidirectional": True, "output_size": 48},
+        "encoder_conf": {**RECURRENT, "bidirectional": True, "output_size": 48},
+    },
+    "cnn_gru": {
+        "encoder": "vgg_rnn",
+        "encoder_conf": {**RECURRENT, "rnn_type": "gru", "bidirectional": False, "output_size": 48},
+    },
+    "ds2": {"encoder": "ds2", "encoder_conf": {**RECURRENT, "channels": 8}},
+    "ds2_gru": {"encoder": "ds2",
+                "encoder_conf": {**RECURRENT, "channels": 8, "rnn_type": "gru", "bidirectional": False}},
+}
+TRANSDUCERS = {
+    "transducer_lstm": {
+        "encoder_conf": {"input_conf": {"vgg_like": True}, "body_conf": [{"block_type": "rnn", **RECURRENT}]},
+        "decoder": "rnn", "decoder_conf": {"embed_size": 24, "hidden_size": 40, "num_layers": 2},
+    },
+    "transducer_conformer": {
+        "encoder_conf": {"input_conf": {"block_type": "conv2d", "conv_size": 16, "subsampling_factor": 4},
+                         "body_conf": [{"block_type": "conformer", "linear_size": 64, "hidden_size": 48, "heads": 2,
+                                        "num_blocks": 2, "conv_mod_kernel_size": 15}]},
+        "decoder": "stateless", "decoder_conf": {"embed_size": 24},
     },
 }
+ALL = [*BACKBONES, *TRANSDUCERS]
 SECONDS, SAMPLES = 6.0, 48000
 
 
@@ -37,44 +68,91 @@ def build(tmp_path_factory):
     pytest.importorskip("espnet2", reason="ESPnet is not installed")
     from espnet2.tasks.asr import ASRTask
 
+    import audio_lottery.espnet.ds2_encoder  # noqa: F401
+    from audio_lottery.espnet.transducer_task import ASRTransducerTask
+
     folder = tmp_path_factory.mktemp("models")
 
     def build(name: str) -> torch.nn.Module:
         config = {"frontend": "default", "frontend_conf": FRONTEND, "specaug": None, "decoder": None}
         config |= {"normalize": "utterance_mvn", "model_conf": {"ctc_weight": 1.0}, "token_type": "word"}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config | BACKBONES[name]))
+        if name in TRANSDUCERS:
+            config |= {"joint_network_conf": {"joint_space_size": 36}, "model_conf": {"auxiliary_ctc_weight": 0.3}}
+        task = ASRTransducerTask if name in TRANSDUCERS else ASRTask
+        (folder / "config.yaml").write_text(yaml.safe_dump(config | (BACKBONES | TRANSDUCERS)[name]))
         tokens = ["<blank>", "<unk>", *(f"t{n}" for n in range(10)), "<sos/eos>"]
         (folder / "tokens.txt").write_text("\n".join(tokens) + "\n")
         arguments = ["--config", folder / "config.yaml", "--token_list", folder / "tokens.txt"]
         arguments += ["--output_dir", folder]
-        return ASRTask.build_model(ASRTask.get_parser().parse_args(list(map(str, arguments))))
+        return task.build_model(task.get_parser().parse_args(list(map(str, arguments))))
 
     return build
+
+
+def counted(run) -> int:
+    """MACs of a call by torch's counter, which sees the operators below ours (without oneDNN all of them)."""
+    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as flops:
+        run()
+    return flops.get_total_flops() // 2
 
 
 def independent(model: torch.nn.Module) -> int:
     """MACs of encoder and CTC layer by torch's counter; it counts no FFT, but the mel matrix."""
     model.eval()
     frames = 1 + SAMPLES // FRONTEND["hop_length"]
-    with torch.no_grad(), torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as flops:
+
+    def run() -> None:
         encoded, _ = model.encode(torch.zeros(1, SAMPLES), torch.tensor([SAMPLES]))
-        model.ctc.ctc_lo(encoded)
-    return flops.get_total_flops() // 2 - frames * (FRONTEND["n_fft"] // 2 + 1) * FRONTEND["n_mels"]
+        if hasattr(model, "ctc"):
+            model.ctc.ctc_lo(encoded)
+
+    return counted(run) - frames * (FRONTEND["n_fft"] // 2 + 1) * FRONTEND["n_mels"]
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", ALL)
 def test_dense_count_agrees_with_torchs_counter(build, name):
     model = build(name)
     macs = count_asr(model, SECONDS, FRONTEND["fs"])
     assert macs.dense - macs.frontend == pytest.approx(independent(model), rel=0.01)
     assert macs.sparse == pytest.approx(macs.dense, rel=1e-5)  # a drawn weight may be zero
     assert all("pos_bias" in tensor for tensor in macs.uncounted)
-    counted = set(macs.tensors) | set(macs.uncounted)
-    matrices = {key for key, p in model.named_parameters() if p.ndim > 1 and "embed.0.weight" not in key}
-    assert matrices == counted
+    kinds = classify(model)
+    matrices = {key for key, p in model.named_parameters() if p.ndim > 1 and kinds[key] != EMBEDDING}
+    matrices -= {"ctc_lin.weight"}  # a transducer's auxiliary CTC layer is for training only
+    assert matrices == set(macs.tensors) | set(macs.uncounted)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", ["conformer_hybrid", "transformer"])
+def test_attention_decoder_agrees_with_torchs_counter(build, name):
+    model, tokens = build(name).eval(), 7
+    decoder = count_asr(model, SECONDS, FRONTEND["fs"], tokens=tokens).decoder
+    with torch.no_grad():
+        encoded, lengths = model.encode(torch.zeros(1, SAMPLES), torch.tensor([SAMPLES]))
+    labels = torch.ones(1, tokens, dtype=torch.long)
+    passed = counted(lambda: model.decoder(encoded, lengths, labels, torch.tensor([tokens])))
+    ours = decoder.utterance.dense + tokens * (decoder.token.dense + decoder.attention)
+    assert ours == pytest.approx(passed, rel=0.01)
+
+
+@pytest.mark.parametrize("name", TRANSDUCERS)
+def test_transducer_decoder_agrees_with_torchs_counter(build, name):
+    model = build(name).eval()
+    macs = count_asr(model, SECONDS, FRONTEND["fs"])
+    decoder, frames = macs.decoder, macs.frames
+    joint, size = model.joint_network, model.encoder.output_size
+
+    def joined(frames: int, tokens: int) -> int:
+        predicted = torch.zeros(1, 1, tokens, joint.lin_dec.in_features)
+        return counted(lambda: joint(torch.zeros(1, frames, 1, size), predicted))
+
+    a_frame, a_token = joined(2, 1) - joined(1, 1), joined(1, 2) - joined(1, 1)
+    predicted = counted(lambda: model.decoder(torch.ones(1, 8, dtype=torch.long))) // 8
+    assert decoder.utterance.dense == pytest.approx(frames * a_frame, rel=0.01)
+    assert decoder.token.dense == pytest.approx(predicted + a_token, rel=0.01)
+    assert decoder.attention == 0
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_sparse_count_scales_exactly_with_the_non_zeros(build, name):
     model = build(name)
     before = count_asr(model, SECONDS, FRONTEND["fs"])
@@ -89,7 +167,7 @@ def test_sparse_count_scales_exactly_with_the_non_zeros(build, name):
     for key, tensor in after.tensors.items():
         assert tensor.dense == before.tensors[key].dense
         assert tensor.sparse * tensor.numel == tensor.dense * int(parameters[key].count_nonzero())
-    expected = sum(t.sparse for key, t in after.tensors.items() if not key.startswith("decoder."))
+    expected = sum(t.sparse for key, t in after.tensors.items() if not key.startswith(("decoder.", "joint_")))
     assert after.sparse == after.frontend + after.attention + expected < before.sparse
 
 
