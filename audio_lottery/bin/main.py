@@ -24,6 +24,7 @@ COMMANDS = {
     "train": "train one ticket: a mask and the initial weights it belongs to",
     "prune": "make a mask from a trained model",
     "show": "print what is in scope, with shares, or what a mask keeps",
+    "macs": "count multiply-accumulates for several lengths of audio, dense and sparse",
     "decode": "decode test sets with the rounds of a search",
     "tune_lm": "choose the weight of a language model on a dev set",
     "score": "score decoded sets: word errors, confidence intervals, significance",
