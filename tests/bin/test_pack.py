@@ -21,6 +21,7 @@ def exp(tmp_path):
     folder.mkdir(parents=True)
     mask = torch.rand(64, 80) < 0.1
     state = {"encoder.w": torch.randn(64, 80) * mask, "norm.bias": torch.randn(64), "n": torch.tensor(3)}
+    state |= {"norm.running_mean": torch.zeros(64), "frontend.logmel.melmat": torch.zeros(129, 40)}
     torch.save(state, folder / "valid.loss.ave_2best.pth")
     (folder / "valid.loss.ave.pth").symlink_to("valid.loss.ave_2best.pth")
     Mask({"encoder.w": mask}).save(folder.parent / "masks" / "round_01.safetensors")
@@ -72,8 +73,9 @@ def test_info_counts(exp, tmp_path, capsys):
     assert call(info, tmp_path / "a.ticket", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["weights_kept"] == kept and report["weights_scope"] == 64 * 80
+    assert report["weights"] == 64 * 80 + 65  # parameters: without statistics and mel filters
     assert report["density_whole"] == pytest.approx((kept + 65) / (64 * 80 + 65))
-    assert report["encodings"] == {"int8": 1, "exact": 2}
+    assert report["encodings"] == {"int8": 2, "exact": 3}
     assert call(verify, tmp_path / "a.ticket", "--model", exp / "valid.loss.ave.pth") == 0
 
 

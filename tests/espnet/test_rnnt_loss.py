@@ -115,6 +115,21 @@ def test_the_gradient_is_the_only_other_tensor_of_the_logits_size(monkeypatch):
     assert large.count == 1
 
 
+def test_memory_beyond_logits_and_gradient_is_of_the_lattice(monkeypatch, repo_root):
+    """O(B T U), whatever the vocabulary: measured as the benchmark does."""
+    monkeypatch.setattr(module, "_SLICE_CPU", 2**13)
+    monkeypatch.syspath_prepend(str(repo_root / "benchmarks"))
+    from rnnt_loss import extra_memory
+
+    def bytes_a_node(frames, vocab):
+        logits, *rest = batch((frames,) * 4, (20,) * 4, vocab)
+        return (extra_memory("torch", logits, *rest) - 1) * vocab * 4  # without the gradient
+
+    small, large, longer = (bytes_a_node(*sizes) for sizes in ((200, 50), (200, 400), (400, 400)))
+    assert large < 1.1 * small and longer < 1.1 * large
+    assert 16 < small < 100  # a copy of the logits would be 200 and 1600
+
+
 def test_reductions():
     args = batch((5, 4), (2, 1), 6)
     losses = rnnt_loss(*args, 0, "none")
