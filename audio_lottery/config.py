@@ -42,6 +42,7 @@ class LotteryConfig:
     allocation  where the budget goes; allocation_conf: its options
     prune_from  the weights that are scored: of the last epoch, the average of the n best, or the initial ones
     masks_from  take the masks of another search: its folder, or its preset (imp) for the one beside this
+    small_dense train narrower dense models instead, as many parameters as the tickets of this search have weights
     only_rounds train only these rounds beside the dense one; the masks of all are made, from no trained weights
     seed        seed of random criteria and fresh weights
     scope       which tensors may be pruned: include, exclude (regular expressions), output_layer; gates
@@ -60,6 +61,7 @@ class LotteryConfig:
     allocation_conf: dict[str, Any] = field(default_factory=dict)
     prune_from: str = "last"
     masks_from: str | None = None
+    small_dense: str | None = None
     only_rounds: list[int] | None = None
     seed: int = 0
     scope: ScopeConfig = field(default_factory=ScopeConfig)
@@ -119,13 +121,17 @@ class LotteryConfig:
         return plain
 
     def _check_masks_from(self) -> None:
-        if self.masks_from is None:
+        other = "masks_from" if self.masks_from else "small_dense"
+        if getattr(self, other) is None:
             return
+        if self.masks_from and self.small_dense:
+            raise LotteryError(f"small_dense: {self.small_dense} with masks_from: {self.masks_from}: narrower models "
+                               "have no masks: leave one out")
         plain, defaults = self.to_dict(), LotteryConfig().to_dict()
         for key in ("schedule", "criterion", "allocation", "granularity"):
             if plain[key] != defaults[key]:
-                raise LotteryError(f"{key}: {plain[key]} with masks_from: {self.masks_from} would do nothing, since "
-                                   f"the masks are made already: leave {key} out, or masks_from")
+                raise LotteryError(f"{key}: {plain[key]} with {other}: {getattr(self, other)} would do nothing, since "
+                                   f"no mask is made: leave {key} out, or {other}")
 
     def _check_only_rounds(self) -> None:
         if self.only_rounds is None:
@@ -134,7 +140,8 @@ class LotteryConfig:
             if type(number) is not int or not 1 <= number <= self.rounds:
                 raise LotteryError(f"only_rounds: {number} is not a round of this search: give numbers from 1 to "
                                    f"{self.rounds} (rounds)")
-        needs = {"masks_from: imp, or prune_from: init": not self.masks_from and self.prune_from != "init",
+        needs = {"masks_from: imp, or prune_from: init": not (self.masks_from or self.small_dense)
+                 and self.prune_from != "init",
                  "restart: rewind": self.restart in restarts_from_trained}
         for remedy, needed in needs.items():
             if needed:
@@ -241,7 +248,8 @@ def _override(values: dict[str, Any], arguments: str) -> None:
 
 def _build(values: dict[str, Any], where: str) -> LotteryConfig:
     kinds = {"rounds": int, "rate": (float, int), "rewind": (str, int), "seed": int, "scope": dict,
-             "masks_from": (str, type(None)), "only_rounds": (int, list, type(None)), **dict.fromkeys(OPTIONS, dict)}
+             "masks_from": (str, type(None)), "small_dense": (str, type(None)),
+             "only_rounds": (int, list, type(None)), **dict.fromkeys(OPTIONS, dict)}
     prefix = f"{where}: " if where else ""
     grain = values.get("granularity")
     if type(grain) is int and grain >= 60:  # YAML reads 2:4 as base 60: 2 * 60 + 4

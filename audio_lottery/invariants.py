@@ -148,6 +148,19 @@ def check_optimizer(layout: Layout, load_state: LoadState) -> Iterator[str]:
                         yield f"round {number}: {path.name}: {key} of pruned weights of {name} is not zero"
 
 
+def check_narrower(layout: Layout, load_state: LoadState) -> Iterator[str]:
+    """Of narrower dense models: started fresh, as many parameters as the ledger says, none pruned."""
+    for number in layout.finished()[1:]:
+        row, start = Ledger(layout.ledger).get(number) or {}, read_json(layout.round(number) / "start.json")
+        if start["optimizer_states"]:
+            yield f"round {number}: the optimiser did not start fresh ({start['optimizer_states']} states)"
+        for path in layout.round(number).glob("*.ave.pth"):
+            found = sum(load_state(path)[name].numel() for name in start["parameters"])
+            if found != row.get("nonzero_whole"):
+                yield (f"round {number}: {path.name} has {found} parameters, {layout.ledger.name} says "
+                       f"{row.get('nonzero_whole')}")
+
+
 def _same_names(where: str, theta: dict[str, torch.Tensor], other: dict) -> Iterator[str]:
     for name in sorted(theta.keys() ^ other.keys()):
         yield f"{where}: tensor {name} is {'missing' if name in theta else 'not a stock name'}"
@@ -195,6 +208,9 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
         taken["round 0 is the model it was taken from, bit for bit"] = list(check_imported(layout, load_state))
     if (layout.source / "about.json").exists():
         taken["masks and initial weights are the source ticket's"] = list(check_source(layout))
+    if _config(layout).small_dense:
+        narrower = list(check_narrower(layout, load_state))
+        return {"each round is dense, with the parameters of its line": narrower, **taken}
     return {
         "masks nest, counts exact": list(check_masks(layout)),
         "rounds start from the kept weights, bit for bit, all else fresh": list(check_start(layout, load_state)),

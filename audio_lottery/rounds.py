@@ -93,6 +93,16 @@ def _train(layout: Layout, config: LotteryConfig, backend: Backend, names: tuple
             options |= {"thetak": str(layout.thetak), "rewind": config.rewind}
     else:
         options = {"mask": str(layout.mask(number)), **start_options(layout, config, backend, names, number)}
+    seconds = timed_training(layout, backend, number, options)
+    if number == 0 and not layout.start(config.rewind).exists():
+        raise LotteryError(f"rewind: {config.rewind}: the dense training ended before that point: "
+                           "choose an earlier one")
+    layout.init(number).unlink(missing_ok=True)
+    write_json(layout.done(number), {"round": number, "seconds": round(seconds, 1)})
+
+
+def timed_training(layout: Layout, backend: Backend, number: int, options: Mapping[str, str]) -> float:
+    """Train a round; the seconds that it took in all, those of a killed start too."""
     seconds = _seconds_so_far(layout.round(number))
     began = time.perf_counter()
     try:
@@ -102,12 +112,7 @@ def _train(layout: Layout, config: LotteryConfig, backend: Backend, names: tuple
         with contextlib.suppress(OSError):
             _add_seconds(layout.round(number), seconds + time.perf_counter() - began)
         raise
-    seconds += time.perf_counter() - began
-    if number == 0 and not layout.start(config.rewind).exists():
-        raise LotteryError(f"rewind: {config.rewind}: the dense training ended before that point: "
-                           "choose an earlier one")
-    layout.init(number).unlink(missing_ok=True)
-    write_json(layout.done(number), {"round": number, "seconds": round(seconds, 1)})
+    return seconds + time.perf_counter() - began
 
 
 def _add_seconds(folder: Path, seconds: float) -> None:

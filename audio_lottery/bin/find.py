@@ -41,6 +41,7 @@ def run(args) -> None:
     from pathlib import Path
 
     from audio_lottery import config
+    from audio_lottery.espnet import small_dense
     from audio_lottery.espnet.backend import EspnetBackend
     from audio_lottery.espnet.versions import require
     from audio_lottery.layout import Layout
@@ -53,7 +54,8 @@ def run(args) -> None:
     backend = EspnetBackend(recipe, lottery.scope, args.separate_rounds)
     backend.scope()  # what it refuses is refused before a folder is made
     lottery, begins = _begins(args, lottery, backend)
-    search(args.exp, lottery, backend, args.last_round, begins)
+    chosen = small_dense.search if lottery.small_dense else search
+    chosen(args.exp, lottery, backend, args.last_round, begins)
     rows = Ledger(Layout(Path(args.exp)).ledger).rows
     if args.json:
         cli.print_json(rows)
