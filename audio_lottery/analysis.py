@@ -43,6 +43,17 @@ class Overlap:
         return (self.both - self.by_chance) / (most - self.by_chance) if most > self.by_chance else 0.0
 
 
+def shared(first: Mask, second: Mask) -> tuple[Mask, Mask]:
+    """The masks on the tensors that both have in the same shape: what two backbones or vocabularies share.
+
+    Raises LotteryError when there are none.
+    """
+    names = [name for name in first if name in second and first[name].shape == second[name].shape]
+    if not names:
+        raise LotteryError("the masks have no tensor of one name and shape in common: compare other networks")
+    return Mask({name: first[name] for name in names}), Mask({name: second[name] for name in names})
+
+
 def overlap(first: Mask, second: Mask) -> tuple[Overlap, list[Overlap]]:
     """Of all weights together, and of each tensor in network order.
 
@@ -50,8 +61,11 @@ def overlap(first: Mask, second: Mask) -> tuple[Overlap, list[Overlap]]:
     """
     for name in [*first, *second]:
         if name not in first or name not in second:
-            raise LotteryError(f"{name}: only in one of the masks: compare masks of the same scope")
-    second.validate(first)
+            raise LotteryError(f"{name}: only in one of the masks: compare masks of the same scope, or the tensors "
+                               "that they share (--shared true)")
+        if first[name].shape != second[name].shape:
+            raise LotteryError(f"{name}: {list(first[name].shape)} in one mask, {list(second[name].shape)} in the "
+                               "other: compare masks of one network, or the tensors that they share (--shared true)")
     tensors = []
     for name, mask in first.items():
         a, b, numel = first.kept_per_tensor[name], second.kept_per_tensor[name], mask.numel()

@@ -3,7 +3,8 @@
 Each ticket is a mask file, a search's folder (its latest mask), or FOLDER:ROUND. The overlap is the Jaccard
 index, remaining in both over remaining in either; by chance is what masks with the same densities in each
 tensor would have. With --signs true, also how many weights of each search's ticket changed their sign from
-the initial weights to the trained ones.
+the initial weights to the trained ones. Tickets of several seeds, rounds or corpora have the same tensors;
+those of several backbones or vocabularies are compared on what they share (--shared true).
 """
 
 import sys
@@ -16,6 +17,10 @@ def add_arguments(parser) -> None:
     parser.add_argument("tickets", nargs="+", metavar="TICKET", help="mask file, EXP, or EXP:ROUND")
     parser.add_argument("--tensors", type=cli.str2bool, default=False, help="print each tensor, too")
     parser.add_argument("--signs", type=cli.str2bool, default=False, help="sign changes of searches' tickets")
+    parser.add_argument("--shared", type=cli.str2bool, default=False,
+                        help="compare only the tensors that two masks have in the same shape")
+    parser.add_argument("--picture", metavar="FILE", help="draw the overlaps of all pairs (.png or .svg)")
+    parser.add_argument("--csv", metavar="FILE", help="write a line a pair and tensor")
     cli.add_json(parser)
 
 
@@ -25,18 +30,25 @@ def run(args) -> None:
 
     from audio_lottery.errors import LotteryError
     from audio_lottery.mask import Mask
+    from audio_lottery.tickets import mask_file
 
     if len(args.tickets) < 2 and not args.signs:
         raise LotteryError("overlap: one ticket has nothing to be compared with: give two or more, or --signs true")
-    paths = {ticket: _mask_file(ticket) for ticket in args.tickets}
+    paths = {ticket: mask_file(ticket) for ticket in args.tickets}
     masks = {ticket: Mask.load(path) for ticket, path in paths.items()}
-    found = {"pairs": [_pair(a, b, masks) for a, b in combinations(masks, 2)],
+    found = {"pairs": [_pair(a, b, masks, args.shared) for a, b in combinations(masks, 2)],
              "signs": [_signs(ticket, masks[ticket], paths[ticket]) for ticket in masks] if args.signs else []}
+    if args.csv:
+        _write_csv(args.csv, found["pairs"])
+    if args.picture:
+        from audio_lottery.report.matrix import plot_overlap
+
+        plot_overlap(found["pairs"], args.picture)
     if args.json:
         cli.print_json(found)
         return
     for pair in found["pairs"]:
-        print(f"{pair['first']} and {pair['second']}")
+        print(f"{pair['first']} and {pair['second']}{pair['restricted']}")
         for row in [pair["all"], *(pair["tensors"] if args.tensors else [])]:
             print(f"  {row['jaccard']:7.2%} overlap, {row['jaccard_by_chance']:7.2%} by chance, densities "
                   f"{row['density_first']:7.2%} and {row['density_second']:7.2%}  {row['name']}")
@@ -47,36 +59,30 @@ def run(args) -> None:
             print(f"  {changed / max(kept, 1):7.2%}  {name}")
 
 
-def _mask_file(ticket: str):
-    from pathlib import Path
+def _pair(first: str, second: str, masks, restrict: bool) -> dict:
+    from audio_lottery.analysis import overlap, shared
 
-    from audio_lottery.errors import LotteryError
-    from audio_lottery.layout import Layout
-
-    folder, _, number = ticket.rpartition(":") if ticket.rpartition(":")[2].isdigit() else (ticket, "", "")
-    if not Path(folder).is_dir():
-        return Path(ticket)
-    layout = Layout(Path(folder))
-    masks = sorted(layout.folder.glob("masks/round_*.safetensors"))
-    if number and layout.mask(int(number)) in masks:
-        return layout.mask(int(number))
-    if number or not masks:
-        had = ", ".join(str(int(path.stem[6:])) for path in masks) or "none"
-        raise LotteryError(f"{folder}: no mask{' of round ' + number if number else ''}: rounds with one: {had}")
-    return masks[-1]
-
-
-def _pair(first: str, second: str, masks) -> dict:
-    from audio_lottery.analysis import overlap
-
-    whole, tensors = overlap(masks[first], masks[second])
-    return {"first": first, "second": second, "all": _row(whole), "tensors": [_row(one) for one in tensors]}
+    a, b = shared(masks[first], masks[second]) if restrict else (masks[first], masks[second])
+    whole, tensors = overlap(a, b)
+    whole_sizes = masks[first].numel, masks[second].numel
+    parts = ", ".join(f"{a.numel / size:.1%}" for size in whole_sizes)
+    restricted = "" if set(whole_sizes) == {a.numel} else f" ({len(a)} shared tensors, {parts} of their scopes)"
+    return {"first": first, "second": second, "restricted": restricted, "all": _row(whole),
+            "tensors": [_row(one) for one in tensors]}
 
 
 def _row(one) -> dict:
     return {"name": one.name or "all", "density_first": one.first / one.numel, "density_second": one.second / one.numel,
             "both": one.both, "jaccard": one.jaccard, "jaccard_by_chance": one.jaccard_by_chance,
             "above_chance": one.above_chance}
+
+
+def _write_csv(path: str, pairs: list[dict]) -> None:
+    from audio_lottery.fileio import write_csv
+
+    rows = [{"first": pair["first"], "second": pair["second"], **row} for pair in pairs
+            for row in [pair["all"], *pair["tensors"]]]
+    write_csv(path, rows)
 
 
 def _signs(ticket: str, mask, path) -> dict:

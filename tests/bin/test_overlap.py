@@ -1,5 +1,6 @@
 """``audio-lottery overlap`` on masks made by hand."""
 
+import csv
 import json
 
 import pytest
@@ -60,3 +61,28 @@ def test_signs_need_a_search(search, tmp_path, capsys):
     alone.write_bytes((search / "masks/round_01.safetensors").read_bytes())
     assert cli.main(overlap, [str(alone), "--signs", "true"]) == 1
     assert "no initial weights beside this mask" in capsys.readouterr().err
+
+
+def test_files(search, tmp_path, capsys):
+    files = tmp_path / "overlap.csv", tmp_path / "overlap.png"
+    assert cli.main(overlap, [str(search), f"{search}:1", "--csv", str(files[0]), "--picture", str(files[1])]) == 0
+    rows = list(csv.DictReader(files[0].open()))
+    assert [(row["name"], row["both"]) for row in rows] == [("all", "2"), ("a.weight", "2")]
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert cli.main(overlap, [str(search), f"{search}:1", "--picture", str(tmp_path / "overlap.pdf")]) == 1
+    assert "a picture is .png or .svg" in capsys.readouterr().err
+
+
+def test_other_networks_share_what_they_have_in_common(search, tmp_path, capsys):
+    other = tmp_path / "other.safetensors"
+    Mask({"a.weight": torch.tensor([[True, False], [False, False]]),
+          "b.weight": torch.tensor([[True, True], [True, True]])}).save(other)
+    assert cli.main(overlap, [str(search), str(other)]) == 1
+    assert "b.weight: only in one of the masks" in capsys.readouterr().err
+    assert cli.main(overlap, [str(search), str(other), "--shared", "true"]) == 0
+    out = capsys.readouterr().out
+    assert "(1 shared tensors, 100.0%, 50.0% of their scopes)" in out and "50.00% overlap" in out
+    Mask({"a.weight": torch.tensor([True])}).save(other)
+    for shared, said in (("false", "[2, 2] in one mask, [1] in the"), ("true", "no tensor of one name and shape")):
+        assert cli.main(overlap, [str(search), str(other), "--shared", shared]) == 1
+        assert said in capsys.readouterr().err
