@@ -93,6 +93,9 @@ class LotteryConfig:
         if conf.iterations > 1 and ":" in self.granularity:
             raise LotteryError(f"criterion_conf: iterations pass densities that {self.granularity} cannot give: "
                                "take iterations: 1")
+        if not self.make_allocation().carries and self.granularity == "weight":
+            raise LotteryError(f"allocation: {self.allocation} is for weights that go in groups: take allocation: "
+                               "uniform, or a granularity such as ffn_channel")
         self._check_masks_from()
         self._check_only_rounds()
         self._check_n_of_m()

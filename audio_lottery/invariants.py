@@ -44,8 +44,9 @@ def check_masks(layout: Layout) -> Iterator[str]:
 def _count(config: LotteryConfig, mask: Mask, groups: Groups | None, number: int) -> Iterator[str]:
     wanted = config.make_schedule().kept(number, mask.numel)
     selector = groups or granularity.parse(config.granularity).bind({n: tuple(m.shape) for n, m in mask.items()}, None)
-    if abs(mask.kept - wanted) > selector.slack():
-        within = f", or up to {selector.slack()} more or less" if selector.slack() else ""
+    slack = selector.slack() * (1 if config.make_allocation().carries else len(selector.units))
+    if abs(mask.kept - wanted) > slack:
+        within = f", or up to {slack} more or less" if slack else ""
         yield f"round {number}: the mask keeps {mask.kept} weights, {wanted} are due{within}"
     for name in selector.broken(mask):
         yield f"round {number}: the mask cuts a group of {config.granularity} in {name}"

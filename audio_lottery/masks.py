@@ -164,7 +164,10 @@ def _bind_taken(layout: Layout, config: LotteryConfig, backend: Backend) -> Sele
 def _refuse_idle_rounds(config: LotteryConfig, groups: Groups) -> None:
     sizes = groups.sizes()
     numel, schedule = int(sizes.sum()), config.make_schedule()
-    left = [round(schedule.kept(number, numel) * len(sizes) / numel) for number in range(config.rounds + 1)]
+    # Groups that are chosen together: all, or those of each layer.
+    parts = [len(sizes)] if config.make_allocation().carries else groups.per_unit()
+    left = [sum(round(schedule.kept(number, numel) * part / numel) for part in parts)
+            for number in range(config.rounds + 1)]
     for number in range(1, config.rounds + 1):
         if left[number] == left[number - 1]:
             raise LotteryError(f"granularity: {config.granularity}: round {number} would prune nothing, {left[number]} "

@@ -69,8 +69,8 @@ def _choose(keep: int, mask: Mask, scores: Mapping[str, Scores], allocation: All
     result, carried = dict(mask), 0
     for budget in _joined(budgets, selector.units):
         before = sum(mask.kept_per_tensor[name] for name in budget.names)
-        chosen = choose(budget.names, budget.count if selector.exact else min(budget.count + carried, before))
-        if not selector.exact:
+        chosen = choose(budget.names, min(budget.count + carried, before))
+        if allocation.carries and not selector.exact:
             carried += budget.count - before + sum(int(one.sum()) for one in chosen.values())
         result.update(chosen)
     if carried > selector.slack():

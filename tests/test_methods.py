@@ -266,6 +266,9 @@ def test_bounds_hold(tmp_path):
     ({"allocation": "bounded", "allocation_conf": {"minimum": {".": 0.5}}},
      "round 2 is to have density 0.4899 and the minima give 0.5000: loosen the minima"),
     ({"granularity": "conv_channel"}, "this model has no conv_channel in scope"),
+    # Two heads a layer: 0.7 of them is one, and 0.49 is one again.
+    ({"granularity": "head", "allocation": "even"}, "head: round 2 would prune nothing, 3 of 6 groups remain"),
+    ({"allocation": "even"}, "even is for weights that go in groups: take allocation: uniform"),
     ({"granularity": "2:4"}, "2:4 cannot give density 0.7000: the nearest that it can is 0.75"),
     ({"restart": "finetune", "rewind": "3it"}, "rewind: 3it with restart: finetune"),
     ({"schedule": "one_shot"}, "needs a density"),

@@ -4,6 +4,7 @@ from audio_lottery.allocation import (  # noqa: F401  (they register themselves)
     bounded,
     copied,
     erk,
+    even,
     everywhere,
     layerwise,
     uniform,

@@ -57,7 +57,12 @@ class Allocation:
 
     The tensors of the budgets don't overlap, the counts sum to the request's, and each budget gets a
     threshold of its own.
+
+    carries: whether what one budget misses, because groups are not cut, goes to the next. Without that each
+    budget is rounded to groups by itself, and the counts need not sum exactly.
     """
+
+    carries = True
 
     def __call__(self, request: Request) -> list[Budget]:
         """Divide a round's count."""

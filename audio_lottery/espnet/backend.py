@@ -15,6 +15,7 @@ import torch
 from audio_lottery.criteria import Calibration
 from audio_lottery.data.features import read_features
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.heads import refuse_heads
 from audio_lottery.espnet.command import Recipe, parse
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
@@ -56,6 +57,7 @@ class EspnetBackend:
         """The parsed ESPnet options, without those of a round."""
         args = parse(self.recipe.task, self.recipe.training("unused"))
         refuse_unsupported(args, f"{self.recipe.asr_config}: ")
+        refuse_heads(args, f"{self.recipe.asr_config}: ")
         return args
 
     @cached_property

@@ -32,7 +32,7 @@ def heads(network: nn.Module) -> Iterator[Part]:
             size = linear.weight.shape[1 if part == "out" else 0]
             if size % number:
                 raise LotteryError(f"{path}: {size} does not divide by {number} heads: take "
-                                   f"{_nearest_divisor(size, number)} heads")
+                                   f"{nearest_divisor(size, number)} heads")
             yield (f"{path}.linear_{part}.weight", int(part == "out"),
                    torch.arange(number).repeat_interleave(size // number), path)
 
@@ -101,7 +101,8 @@ def layers(network: nn.Module) -> Iterator[Part]:
                     yield f"{path}.{number}.{name}", 0, torch.zeros(len(parameter)), f"{path}.{number}"
 
 
-def _nearest_divisor(size: int, number: int) -> int:
+def nearest_divisor(size: int, number: int) -> int:
+    """The divisor of ``size`` that is nearest to ``number``; of two, the smaller."""
     return min((n for n in range(1, size + 1) if size % n == 0), key=lambda n: abs(n - number))
 
 

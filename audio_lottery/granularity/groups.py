@@ -49,6 +49,12 @@ class Groups:
         """Weights of every group."""
         return self._sum({name: None for name in self.names}, {})
 
+    def per_unit(self) -> list[int]:
+        """Number of groups in each unit."""
+        ends = [[(int(split.rows.min() + split.columns.min()), int(split.rows.max() + split.columns.max()))
+                 for split in map(self.splits.get, names)] for names in self.units]
+        return [max(end for _, end in unit) - min(start for start, _ in unit) + 1 for unit in ends]
+
     def slack(self) -> int:
         """Half the largest group: a round stops at the group whose end is nearest to its count."""
         return int(self.sizes().max(initial=0)) // 2

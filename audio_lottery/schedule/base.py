@@ -1,13 +1,17 @@
 """What schedules share: exact rates, their type and their registry."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import Protocol
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.registry import Registry
 
 Rate = float | str | Decimal | Fraction
+# Further rounds that a search would hardly have: a target not reached then is out of reach.
+MANY = 500
 
 
 class Schedule(Protocol):
@@ -53,17 +57,22 @@ def densities(rate: Rate, rounds: int) -> list[float]:
     return [float((1 - parse_rate(rate)) ** n) for n in range(rounds + 1)]
 
 
-def check_target(target: float | None, reached: list[Fraction], limit: float) -> None:
-    """Refuse a target density that the rounds do not reach.
+def check_target(target: float | None, rounds: int, rate: Callable[[int], Fraction]) -> None:
+    """Refuse a target density that the rounds do not reach, with the nearest that can be had.
 
-    reached: planned density after 1, 2, ... rounds, more of them than the search has; limit: the
-    density that no number of rounds goes below.
+    rate: of round 1, 2, ...
     """
     if target is None:
         return
-    wanted, rounds = parse_rate(target, "schedule_conf: target"), len(reached)
-    if not reached or reached[-1] > wanted:
-        now = float(reached[-1]) if reached else 1.0
-        remedy = f"a target of {limit:.3f} or more, " if wanted <= limit else ""
-        raise LotteryError(f"schedule_conf: target: {target} is not reached in {rounds} rounds, which keep {now:.3f}: "
-                           f"take {remedy}more rounds or a higher rate")
+    wanted, density = parse_rate(target, "schedule_conf: target"), Fraction(1)
+    for number in range(1, rounds + 1):
+        density *= 1 - rate(number)
+    if density <= wanted:
+        return
+    more, left = rounds, float(density)
+    while left > wanted and more < rounds + MANY:
+        more += 1
+        left *= 1 - float(rate(more))
+    remedy = f"rounds: {more}" if left <= wanted else "a higher rate, for no number of rounds reaches it"
+    raise LotteryError(f"schedule_conf: target: {target} is not reached in {rounds} rounds, which keep "
+                       f"{float(density):.3f}: take a target of {ceil(density * 1000) / 1000:g} or more, or {remedy}")

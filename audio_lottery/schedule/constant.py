@@ -25,5 +25,4 @@ class Constant:
 
     def check(self, rounds: int) -> None:
         """The target is reached."""
-        left = 1 - parse_rate(self.rate)
-        check_target(self.target, [left**n for n in range(1, rounds + 1)], 0.0)
+        check_target(self.target, rounds, lambda number: parse_rate(self.rate))

@@ -37,20 +37,5 @@ class Decaying:
         return float(self.exact_rate(number))
 
     def check(self, rounds: int) -> None:
-        """The target is reached; the error names the density that is never gone below."""
-        check_target(self.target, self._densities(rounds), self.limit())
-
-    def limit(self) -> float:
-        """The density that any number of rounds stays above."""
-        rate, density = float(parse_rate(self.rate)), 1.0
-        while rate > 1e-12:
-            density *= 1 - rate
-            rate *= float(self.factor)
-        return density
-
-    def _densities(self, rounds: int) -> list[Fraction]:
-        density, found = Fraction(1), []
-        for number in range(1, rounds + 1):
-            density *= 1 - self.exact_rate(number)
-            found.append(density)
-        return found
+        """The target is reached."""
+        check_target(self.target, rounds, self.exact_rate)

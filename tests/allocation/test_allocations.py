@@ -32,6 +32,13 @@ def test_uniform_leaves_a_sparser_tensor_alone(ones):
     assert list(counts("uniform", Mask(tensors), 90).values()) == [0, 20, 30, 40]
 
 
+def test_even_has_no_remainders():
+    ones = Mask({name: torch.ones(3, dtype=torch.bool) for name in "abc"})
+    # 4 of 9 are to go: uniform gives one layer more than the others, even does not.
+    assert sorted(counts("uniform", ones, 4).values()) == [1, 1, 2]
+    assert list(counts("even", ones, 4).values()) == [1, 1, 1]
+
+
 def test_erk(ones):
     # Sums of dimensions 20, 30, 40, 50: of 140 kept weights, 20, 30, 40, 50.
     assert list(counts("erk", ones, 860).values()) == [80, 170, 260, 350]

@@ -40,7 +40,8 @@ def test_sums_and_covers(name, count, tmp_path):
     assert mask.kept > 75
     allocation = allocations.get(name)(**options(name, mask, tmp_path))
     budgets = allocation(Request(mask, count, select=left_over(mask)))
-    assert sum(budget.count for budget in budgets) == count
+    if allocation.carries:
+        assert sum(budget.count for budget in budgets) == count
     assert sorted(n for budget in budgets for n in budget.names) == sorted(mask)
     for budget in budgets:
         assert 0 <= budget.count <= sum(mask.kept_per_tensor[n] for n in budget.names)

@@ -62,6 +62,16 @@ def test_options_that_espnet_refuses(refused, tmp_path, name, arguments, words):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.yaml", "latin.yaml"]
 
 
+@pytest.mark.parametrize("heads, words", [
+    ("3", "encoder_conf: attention_heads: 16 does not divide by 3 heads: take 2"),
+    ("0", "encoder_conf: attention_heads: 16 does not divide by 0 heads: take 1"),
+    ("30", "encoder_conf: attention_heads: 16 does not divide by 30 heads: take 16")])
+def test_head_counts_that_do_not_divide(refused, recipe, tmp_path, heads, words):
+    more = ["--asr_args", f"--encoder_conf attention_heads={heads}"]
+    assert words in refused("find", *recipe.search(tmp_path / "exp", *more))
+    assert not (tmp_path / "exp").exists()
+
+
 @pytest.mark.parametrize("more, words", [
     (["--asr_args", "--bad 3"], BAD_OPTION.format("training")),
     (["--asr_args", "--optim 'sgd"], "No closing quotation"),

@@ -166,7 +166,7 @@ def test_whole_layers():
 @settings(max_examples=80, deadline=None)
 @given(text=st.sampled_from(["weight", "1x4", "4x1", "8x1", "16x1", "4x4", "3x2", "row", "column", "head",
                              "ffn_channel", "conv_channel", "layer"]),
-       allocation=st.sampled_from(["global", "uniform", "erk", "layerwise", "bounded"]), seed=st.integers(0, 99),
+       allocation=st.sampled_from(["global", "uniform", "even", "erk", "layerwise", "bounded"]), seed=st.integers(0, 99),
        densities=st.lists(st.floats(0.05, 0.99), min_size=1, max_size=3))
 def test_masks_nest_groups_stay_whole_counts_are_near(text, allocation, seed, densities):
     torch.manual_seed(seed)
@@ -182,6 +182,18 @@ def test_masks_nest_groups_stay_whole_counts_are_near(text, allocation, seed, de
         if allocation in ("global", "uniform"):
             assert abs(smaller.kept - min(round(numel * density), mask.kept)) <= selector.slack()
         mask = smaller
+
+
+@pytest.mark.parametrize("density", [0.9, 0.6, 0.5, 0.3])
+def test_even_keeps_as_many_channels_in_each_layer(density):
+    torch.manual_seed(0)
+    network = Network()
+    selector = bound("ffn_channel", network)
+    mask = Mask.ones(network, selector.names)
+    smaller = prune_to(round(mask.numel * density), mask, Evidence.of(network, mask), "magnitude",
+                       allocations.get("even")(), selector)
+    kept = {sum(smaller.kept_per_tensor[name] for name in unit) for unit in selector.units}
+    assert len(kept) == 1 and len(selector.units) > 1
 
 
 def test_one_by_one_blocks_are_single_weights():
