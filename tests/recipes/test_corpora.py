@@ -31,6 +31,7 @@ def bare(tmp_path):
         recipe = tmp_path / f"egs2/{name}/asr1"
         recipe.mkdir(parents=True)
         shutil.copy(ROOT / f"egs2/{name}/asr1/run.sh", recipe)
+        shutil.copytree(ROOT / f"egs2/{name}/asr1/local", recipe / "local")
     (tmp_path / "utils").mkdir()
     for name in ("parse_options.sh", "recipe.sh"):
         shutil.copy(ROOT / "utils" / name, tmp_path / "utils")
@@ -54,6 +55,30 @@ def test_options_reach_data_preparation(bare, name):
     refused = run(bare, f"--{option}", "elsewhere", script=script)
     assert refused.returncode == 1 and refused.stdout == ""
     assert refused.stderr.startswith(f"run.sh: error: --{option}: no such folder below")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_the_same_through_a_link_in_an_espnet_checkout(bare, name):
+    link = bare / f"espnet/egs2/{name}/lottery1"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(bare / f"egs2/{name}/asr1")
+    corpus = bare / "corpus"
+    corpus.mkdir()
+    direct = run(bare, f"--{RECIPES[name][0]}", "corpus", script=bare / f"egs2/{name}/asr1/run.sh")
+    linked = run(link, f"--{RECIPES[name][0]}", corpus, script=link / "run.sh")
+    assert linked.returncode == 0 and linked.stdout == direct.stdout != ""
+
+
+def test_digits_of_speechocean762_are_as_those_of_fsdd(bare):
+    script = bare / "egs2/speechocean762/asr1/run.sh"
+    lines = run(bare, "--subset", "digits", script=script).stdout.splitlines()
+    options = dict(zip(lines, lines[1:], strict=False))
+    config = yaml.safe_load((ROOT / "egs2/speechocean762/asr1" / options["--asr_config"]).read_text())
+    fsdd = yaml.safe_load((ROOT / "egs2/fsdd/asr1/conf/20ms/train_asr_conformer.yaml").read_text())
+    for part in ("frontend_conf", "encoder", "encoder_conf", "model_conf"):
+        assert config[part] == fsdd[part]
+    assert int(options["--fs"]) == fsdd["frontend_conf"]["fs"] and options["--token_type"] == "word"
+    assert options["--local_data_opts"].split() == ["--subset", "digits"] and options["--datadir"] == "data/digits"
 
 
 @pytest.mark.parametrize("name", RECIPES)
