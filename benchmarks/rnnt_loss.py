@@ -65,6 +65,8 @@ def main() -> None:
     for backend in BACKENDS:
         result[f"{backend}_s"] = round(statistics.median(times[backend]), 4)
         result[f"{backend}_extra_logits"] = round(extra_memory(backend, *inputs), 2)
+    result["torch_over_torchaudio"] = round(
+        statistics.median(ours / theirs for ours, theirs in zip(times["torch"], times["torchaudio"], strict=True)), 2)
     print(json.dumps(result))
 
 

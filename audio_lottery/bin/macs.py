@@ -45,6 +45,7 @@ def run(args) -> None:
         model, conf = configured_model(args.source, args.task, args.token_list), read_yaml(args.source)
     counts = [macs_of(model, conf, seconds, args.text_tokens) for seconds in args.seconds]
     modules = mac_table.modules(model, mask, counts[-1].tensors)
+    missed = mac_table.uncounted(model, counts[-1])
     if args.plot:
         from audio_lottery.report.plot_macs import plot_macs
 
@@ -53,10 +54,10 @@ def run(args) -> None:
         tensors = [asdict(tensor) for tensor in counts[-1].tensors.values()]
         cli.print_json(about | {"lengths": [macs.to_dict() for macs in counts], "tensors": tensors,
                                 "by_module": [asdict(row) | {"density": row.density} for row in modules],
-                                "uncounted": list(counts[-1].uncounted)})
+                                "uncounted": missed})
     else:
         print("\n".join(f"{key}: {value}" for key, value in about.items()), end="\n\n")
-        print(mac_table.text(counts, modules))
+        print(mac_table.text(counts, modules, missed))
 
 
 if __name__ == "__main__":

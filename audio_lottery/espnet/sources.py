@@ -11,6 +11,7 @@ from audio_lottery import config as lottery
 from audio_lottery.data.features import read_features, training_set
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import parse
+from audio_lottery.espnet.features import sampling_rate
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.models import averaged_model_file, stock_model, weights_of
 from audio_lottery.espnet.tasks import get_task, resolve
@@ -82,7 +83,7 @@ def configured_model(path: str, task: str, token_list: str | None) -> torch.nn.M
 
 def features_of(config: Mapping) -> dict[str, Any]:
     """What metrics.macs.count_asr needs to know of what a model of this ESPnet configuration takes."""
-    rate = int(str((config.get("frontend_conf") or {}).get("fs", 16000)).replace("k", "000"))
+    rate = sampling_rate(config.get("frontend_conf"))
     if config.get("input_size") is None:
         return {"fs": rate}
     folder = training_set(config)

@@ -8,6 +8,7 @@ from torch import nn
 from audio_lottery.mask import Mask
 from audio_lottery.metrics.macs import AsrMacs, Share
 from audio_lottery.metrics.products import TensorMacs
+from audio_lottery.scope import BIAS, classify
 from audio_lottery.shares import module_of
 
 
@@ -60,7 +61,13 @@ def modules(model: nn.Module, mask: Mask | None, tensors: Mapping[str, TensorMac
     return list(rows.values())
 
 
-def text(counts: Sequence[AsrMacs], by_module: Sequence[ModuleMacs]) -> str:
+def uncounted(model: nn.Module, macs: AsrMacs) -> list[str]:
+    """What may be missed: products of an unknown form, and matrices in none (position biases are only added)."""
+    kinds = classify(model)
+    return [name for name in macs.uncounted if kinds.get(name) != BIAS]
+
+
+def text(counts: Sequence[AsrMacs], by_module: Sequence[ModuleMacs], missed: Sequence[str] = ()) -> str:
     """Both tables for people, in millions of MACs; the modules at the last length."""
     width = max(len(name) for name in [*parts(counts[0]), *(row.name for row in by_module)])
     lines = ["MACs in millions, dense and sparse", f"{'':{width}}  " + "  ".join(
@@ -75,7 +82,7 @@ def text(counts: Sequence[AsrMacs], by_module: Sequence[ModuleMacs]) -> str:
     lines += [f"{row.name:{width}}  {row.parameters:12,d}  {row.density:7.2%}  {_millions(row.dense)} "
               f"{_millions(row.sparse)}" for row in by_module]
     lines += [f"note: {name} took part in no product that is known: its MACs, if any, are not counted"
-              for name in last.uncounted]
+              for name in missed]
     return "\n".join(lines)
 
 

@@ -1,5 +1,7 @@
 """Tables of MACs: parts add up, modules hold every parameter and every product."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 
@@ -66,10 +68,18 @@ def test_modules():
 def test_text():
     model, mask, macs = counted()
     longer = counted(10.0)[2]
-    lines = mac_table.text([macs, longer], mac_table.modules(model, mask, longer.tensors)).splitlines()
+    lines = mac_table.text([macs, longer], mac_table.modules(model, mask, longer.tensors), ["x"]).splitlines()
     assert "2 s" in lines[1] and "10 s" in lines[1]
     total = next(line for line in lines if line.startswith("total"))
     assert total.split()[1:] == [f"{number / 1e6:,.3f}" for number in (
         macs.dense, macs.sparse, longer.dense, longer.sparse)]
     assert any("at 10 s and 3 tokens" in line for line in lines)
     assert any(line.startswith("encoder.layers.0") and "40.00%" in line for line in lines)
+    assert lines[-1].startswith("note: x took part in no product")
+
+
+def test_what_may_be_missed():
+    model, _, macs = counted()
+    model.pos_bias_u, model.own = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(2, 3))
+    macs = replace(macs, uncounted=("pos_bias_u", "own", "einsum ...i,ij->...j"))
+    assert mac_table.uncounted(model, macs) == ["own", "einsum ...i,ij->...j"]
