@@ -28,10 +28,21 @@ channel=
 allow_pipes=false
 speed_perturb_factors=
 noise_root=
+noise_mode=dumped
+noise_prob=1
 train_snr=
 test_snrs=
+noise_experiment=false
+noise_levels="clean 10:20 0:20"
 token_type=word
 nbpe=30
+use_ngram=false
+ngram_order=3
+ngram_prune=0
+lm_text=
+ngram_file=
+lm_weights="0 0.1 0.2 0.3 0.5 0.8 1.2"
+lm_penalties=0
 
 espnet_exp=
 token_list=
@@ -65,10 +76,10 @@ Stages
   2  audio to one rate and format in $dumpdir/raw; too short and too long training utterances dropped;
      speed perturbation, noise and filterbanks at will
   3  token list
-  4  feature statistics
+  4  feature statistics; an n-gram language model at will
   5  dense training (round 0), with the initial weights kept
   6  rounds of pruning, rewinding and training, as --lottery_conf says
-  7  decoding of every round, in parallel jobs
+  7  decoding of every round, in parallel jobs; before it the language model's weight is tuned on the dev set
   8  scoring, invariants, table and report
 
 Options (defaults in brackets; a configuration is looked for here, then in $root)
@@ -88,11 +99,23 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --channel N|mix                 channel to take where there are several, or their mean [refuse several]
   --allow_pipes true|false        run the commands in wav.scp, with your rights, or refuse them [$allow_pipes]
   --speed_perturb_factors '...'   train on each utterance at these speeds, e.g. '0.9 1.0 1.1' [none]
-  --noise_root DIR                noise: a folder of audio, split into train, valid and test; or white, or pink
+  --noise_root '...'              noise: folders of audio, each split into train, valid and test, quoted as for a
+                                  shell; white, pink, and babble of the training set's voices
   --train_snr 'LOW HIGH'          mix noise into the training set, at an SNR in dB between these [clean]
+  --noise_mode dumped|on_the_fly  noise written once in stage 2, or drawn anew in each epoch [$noise_mode]
+  --noise_prob P                  probability of a training utterance to get noise [$noise_prob]
   --test_snrs '...'               more test sets, with noise at these SNRs in dB: test_snr10 for 10 [none]
+  --noise_experiment true         a search for each of --noise_levels, one table of WER by density and SNR
+  --noise_levels '...'            what they are trained on [$noise_levels]
   --token_type TYPE               word, char, bpe or unigram [$token_type]
   --nbpe N                        SentencePiece vocabulary, for bpe and unigram [$nbpe]
+  --use_ngram true|false          decode with an n-gram model over the tokens; the decoding needs a beam, as in
+                                  conf/decode_asr_beam.yaml [$use_ngram]
+  --ngram_order N                 words in its longest n-gram, 1 to 6 [$ngram_order]
+  --ngram_prune '...'             drop n-grams seen at most so often, by order, as '0 0 1' [$ngram_prune]
+  --lm_text '...'                 its texts, one sentence a line [the training set's]
+  --ngram_file FILE               a model made elsewhere, instead [of stage 4]
+  --lm_weights, --lm_penalties '...'   its weights and the insertion penalties tried on the dev set
   --espnet_exp DIR                from stage 5: an experiment of a stock ESPnet recipe (exp/asr_train_...), whose
                                   configuration, data, tokens and statistics are taken; start in the recipe's folder
   --token_list FILE               from stage 5: a tokens.txt made elsewhere, bpe.model beside it [of stage 3]
@@ -127,7 +150,7 @@ arguments=("$@")
 die() { echo "run.sh: error: $*" >&2; exit 1; }
 
 [ $# -eq 0 ] || die "$1: no such argument: options start with -- (see --help)"
-for name in stage stop_stage nj inference_nj fs nbpe; do
+for name in stage stop_stage nj inference_nj fs nbpe ngram_order; do
     [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "--$name ${!name}: a positive whole number is expected"
 done
 [[ $ngpu =~ ^[0-9]+$ ]] || die "--ngpu $ngpu: a whole number is expected"
@@ -142,6 +165,15 @@ case $token_type in
 esac
 
 case $feats_type in raw | fbank) ;; *) die "--feats_type $feats_type: raw or fbank is expected" ;; esac
+split() { xargs -r printf '%s\0' <<<"$1"; }  # words as a shell quotes them, NUL-separated; nothing is run
+export AUDIO_LOTTERY_CALLER=${AUDIO_LOTTERY_CALLER:-$PWD}  # where the user of a recipe's run.sh stands
+seen() { (cd "$AUDIO_LOTTERY_CALLER" && realpath -es "$1" 2>/dev/null); }
+
+if [ "$noise_experiment" = true ]; then
+    # shellcheck source=utils/noise_experiment.sh
+    . "$root/utils/noise_experiment.sh"
+    exit
+fi
 read -ra train_snrs <<<"$train_snr"
 read -ra snrs <<<"$test_snrs"
 case ${#train_snrs[@]} in 0 | 2) ;; *) die "--train_snr $train_snr: two numbers in dB are expected, as '0 20'" ;; esac
@@ -149,13 +181,32 @@ for snr in "${train_snrs[@]}" "${snrs[@]}"; do
     [[ $snr =~ ^-?[0-9]+(\.[0-9]+)?$ ]] || die "--train_snr, --test_snrs: $snr: a number in dB is expected"
     [ -n "$noise_root" ] || die "--train_snr, --test_snrs: where noise is, --noise_root says"
 done
-case $noise_root in
-    "" | white | pink) ;;
-    *) cd "${AUDIO_LOTTERY_CALLER:-$PWD}"  # where the user of a recipe's run.sh stands
-        noise_root=$(realpath -es "$noise_root" 2>/dev/null) ||
-            die "--noise_root: no such folder below $PWD: give a folder of audio, white, or pink"
-        cd "$OLDPWD" ;;
+[ -z "$train_snr" ] || awk 'BEGIN { exit !(ARGV[1] <= ARGV[2] + 0) }' "${train_snrs[@]}" ||
+    die "--train_snr $train_snr: the range is turned round: write '${train_snrs[1]} ${train_snrs[0]}'"
+[[ $noise_prob =~ ^(0?\.[0-9]*[1-9][0-9]*|1(\.0*)?)$ ]] ||
+    die "--noise_prob $noise_prob: a number above 0, at most 1, is expected"
+case $noise_mode in
+    dumped) ;;
+    on_the_fly) [ "$feats_type" = raw ] || [ -z "$train_snr" ] ||
+        die "--noise_mode on_the_fly: noise is mixed into audio: give --noise_mode dumped for --feats_type $feats_type" ;;
+    *) die "--noise_mode $noise_mode: dumped or on_the_fly is expected" ;;
 esac
+noises=()
+while read -rd '' noise; do
+    case $noise in
+        white | pink | babble) noises+=("$noise") ;;
+        *) path=$(seen "$noise") ||
+            die "--noise_root $noise: no such folder below $AUDIO_LOTTERY_CALLER: give folders of audio, white," \
+                "pink or babble; a name with blanks in quotes of its own"
+            noises+=("$path") ;;
+    esac
+done < <(split "$noise_root")
+lm_texts=()
+while read -rd '' text; do
+    path=$(seen "$text") || die "--lm_text $text: no such file: give texts with one sentence a line"
+    lm_texts+=("$path")
+done < <(split "$lm_text")
+[ -z "$ngram_file" ] || ngram_file=$(seen "$ngram_file") || die "--ngram_file: no such file"
 
 for name in espnet_exp token_list asr_stats_dir; do
     [ -z "${!name}" ] || [ "$stage" -ge 5 ] || die "--$name: is made by stages 1 to 4: begin with --stage 5"
@@ -172,12 +223,20 @@ token_list=${token_list:-$datadir/token_list/$tokens/tokens.txt}
 token_dir=$(dirname "$token_list")
 # Another training set has statistics and experiments of its own.
 made=${speed_perturb_factors:+_sp${speed_perturb_factors// /_}}
-noisy=$made${train_snr:+_snr${train_snrs[0]:-}to${train_snrs[1]:-}}
+noisy=$made
+heard=  # noise drawn while training changes no data
+if [ -n "$train_snr" ]; then
+    [[ $noise_prob =~ ^1 ]] && chance='' || chance=p$noise_prob
+    heard=_snr${train_snrs[0]}to${train_snrs[1]}$chance
+    if [ "$noise_mode" = dumped ]; then noisy+=$heard heard=''; else heard+=_on_the_fly; fi
+fi
 stats_dir=${asr_stats_dir:-$expdir/asr_stats_${feats_type}_$tokens$noisy}
 feats=${feats_type#raw}
-exp=$expdir/${asr_tag:-${asr_name#train_}${feats:+_$feats}_${tokens}${noisy}_$(basename "$lottery_conf" .yaml)}
+exp=$expdir/${asr_tag:-${asr_name#train_}${feats:+_$feats}_${tokens}${noisy}${heard}_$(basename "$lottery_conf" .yaml)}
+[ "$use_ngram" = false ] || inference_name+=_ngram
 inference_tag=${inference_tag:-${inference_name#decode_}}
 raw=$dumpdir/raw
+noises=("${noises[@]/#babble/babble=$raw/$train_set$made}")
 dump=$dumpdir/$feats_type
 read -ra tests <<<"$test_sets"
 if [ -n "$espnet_exp" ]; then
@@ -196,8 +255,7 @@ if [ "$compare_transfer" = true ]; then
     [ -n "$source_ticket" ] || die "--compare_transfer true: which ticket, --source_ticket says"
     [ "$source_round" = all ] || die "--source_round $source_round: --compare_transfer compares all rounds"
     again() {
-        "$root/run.sh" "${arguments[@]}" --compare_transfer false --noise_root "$noise_root" \
-            --asr_tag "$(basename "$exp")$1" "${@:2}"
+        "$root/run.sh" "${arguments[@]}" --compare_transfer false --asr_tag "$(basename "$exp")$1" "${@:2}"
     }
     again "" --source_ticket ""
     again _transferred --source_weights true
@@ -216,6 +274,10 @@ sets=("$train_set" "$valid_set" "${tests[@]}")
 noisy_tests=()
 for snr in "${snrs[@]}"; do noisy_tests+=("${tests[@]/%/_snr$snr}"); done
 train=$train_set$noisy
+if [ -n "$heard" ]; then
+    asr_noise=$(printf '%q ' --train_noise "${noises[@]}" --train_snr "${train_snrs[@]}" --train_noise_prob "$noise_prob")
+fi
+ngram_made=$expdir/ngram_$tokens/${ngram_order}gram.arpa
 scored=("$valid_set" "${tests[@]}" "${noisy_tests[@]}")
 
 # The first stage's input must be there; each later stage gets its input from the one before.
@@ -234,6 +296,7 @@ else
     if [ "$stage" -ge 5 ] && [ -z "$asr_stats_dir" ]; then need 4 "$stats_dir/.done"; fi
 fi
 if [ "$stage" -ge 6 ]; then need 5 "$exp/rounds.jsonl"; fi
+if [ "$stage" -ge 7 ] && [ "$use_ngram" = true ]; then need 4 "${ngram_file:-$ngram_made}"; fi
 if [ "$stage" -ge 8 ]; then
     for name in "${scored[@]}"; do need 7 "$exp/round_00/decode_$inference_tag/$name/text"; done
 fi
@@ -247,7 +310,6 @@ cmd=$root/cmd.sh
 # shellcheck source=cmd.sh
 . "$cmd"
 
-split() { xargs -r printf '%s\0' <<<"$1"; }  # words as a shell quotes them, NUL-separated; nothing is run
 now=0
 trap '[ $? -eq 0 ] || echo "run.sh: stopped in stage $now; go on with: --stage $now" >&2' EXIT
 begin() {
@@ -273,13 +335,13 @@ if begin 2 "audio to $fs Hz $audio_format in $raw"; then
             --resample "$resample" --audio_format "$audio_format" "${limits[@]}" ${channel:+--channel "$channel"} \
             --allow_pipes "$allow_pipes" ${speeds:+--speed_perturb_factors "$speeds"} --nj "$nj"
     done
-    if [ -n "$train_snr" ]; then
-        audio-lottery mix_noise --data "$raw/$train_set$made" --out "$raw/$train" --noise "$noise_root" \
-            --snr "${train_snrs[@]}" --part train --nj "$nj"
+    if [ "$noisy" != "$made" ]; then
+        audio-lottery mix_noise --data "$raw/$train_set$made" --out "$raw/$train" --noise "${noises[@]}" \
+            --snr "${train_snrs[@]}" --probability "$noise_prob" --part train --nj "$nj"
     fi
     for snr in "${snrs[@]}"; do
         for name in "${tests[@]}"; do
-            audio-lottery mix_noise --data "$raw/$name" --out "$raw/${name}_snr$snr" --noise "$noise_root" \
+            audio-lottery mix_noise --data "$raw/$name" --out "$raw/${name}_snr$snr" --noise "${noises[@]}" \
                 --snr "$snr" --part test --nj "$nj"
         done
     done
@@ -300,6 +362,12 @@ token_options=(--token_type "$token_type" --token_list "$token_list")
 if begin 4 "feature statistics $stats_dir"; then
     audio-lottery stats --asr_config "$asr_config" --train "$dump/$train" --valid "$dump/$valid_set" \
         "${token_options[@]}" --asr_args="$asr_args" --out "$stats_dir"
+    if [ "$use_ngram" = true ] && [ -z "$ngram_file" ]; then
+        texts=(--text "$dump/$train/text" --utt_ids true)
+        [ -z "$lm_text" ] || texts=(--text "${lm_texts[@]}")
+        audio-lottery ngram "${texts[@]}" --order "$ngram_order" --prune "$ngram_prune" "${token_options[@]}" \
+            --out "$ngram_made"
+    fi
 fi
 
 prepared=(--asr_config "$asr_config" --train "$dump/$train" --valid "$dump/$valid_set" --stats "$stats_dir"
@@ -310,7 +378,8 @@ begun=(${dense_model:+--dense_model "$dense_model"} ${theta0:+--theta0 "$theta0"
     --source_weights "$source_weights")
 find_ticket() {
     audio-lottery find "$exp" "${prepared[@]}" "${begun[@]}" ${feats_normalize:+--feats_normalize "$feats_normalize"} \
-        --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args" --ngpu "$ngpu" "$@"
+        --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args ${asr_noise:-}" \
+        --ngpu "$ngpu" "$@"
 }
 
 if begin 5 "dense training, $exp/round_00"; then
@@ -323,6 +392,14 @@ fi
 
 if begin 7 "decoding of ${scored[*]}, rounds: $decode_rounds"; then
     read -ra rounds <<<"$decode_rounds"
+    if [ "$use_ngram" = true ]; then
+        read -ra weights <<<"$lm_weights"
+        read -ra penalties <<<"$lm_penalties"
+        audio-lottery tune_lm "$exp" --inference_config "$inference_config" --ngram_file "${ngram_file:-$ngram_made}" \
+            --data "$dump" --dev "$valid_set" --weights "${weights[@]}" --penalties "${penalties[@]}" \
+            --out "$exp/decode_$inference_tag.yaml"
+        inference_config=$exp/decode_$inference_tag.yaml
+    fi
     decode=(audio-lottery decode "$exp" --inference_config "$inference_config" --data "$dump"
         --sets "${scored[@]}" --tag "$inference_tag" --rounds "${rounds[@]}" --nj "$inference_nj")
     "$decode_cmd" "JOB=1:$inference_nj" "$exp/logs/decode_$inference_tag.JOB.log" "${decode[@]}" --job JOB
