@@ -64,6 +64,7 @@ def check_start(layout: Layout, load_state: LoadState) -> Iterator[str]:
             Mask.load(layout.mask(number)).apply_(theta)
             source = layout.start(config.rewind).name if config.restart == "rewind" else f"restart {config.restart}"
         start = read_json(layout.round(number) / "start.json")
+        theta |= {other: theta[name] for other, name in start.get("tied", {}).items()}  # masks name each tensor once
         yield from _same_names(f"round {number}: start", theta, start["tensors"])
         for name, digest in snapshot.digests(theta).items():
             if start["tensors"].get(name) != digest:

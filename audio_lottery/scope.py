@@ -67,7 +67,7 @@ def find_scope(model: nn.Module, config: ScopeConfig | None = None) -> dict[str,
     config = config or ScopeConfig()
     include = _compile(config.include, "include")
     exclude = _compile(config.exclude, "exclude")
-    aliases = _aliases(model)
+    aliases = tied_names(model)
     for pattern in include:
         if not any(pattern.search(name) for names in aliases.values() for name in names):
             raise LotteryError(
@@ -107,7 +107,7 @@ def classify(model: nn.Module, config: ScopeConfig | None = None) -> dict[str, s
     owners: dict[int, list[str]] = {}
     for kind, parameter in _owned(model):
         owners.setdefault(id(parameter), []).append(kind)
-    aliases = _aliases(model)
+    aliases = tied_names(model)
     result = {}
     for name, parameter in model.named_parameters():
         kinds = owners[id(parameter)]
@@ -163,7 +163,7 @@ def _convolution_kind(module: _ConvNd) -> str:
     return kind + ("_pointwise" if set(module.kernel_size) == {1} else "")
 
 
-def _aliases(model: nn.Module) -> dict[str, list[str]]:
+def tied_names(model: nn.Module) -> dict[str, list[str]]:
     """First name of each parameter -> all its names (more than one when it is tied)."""
     first = {id(parameter): name for name, parameter in model.named_parameters()}
     aliases: dict[str, list[str]] = {name: [] for name in first.values()}

@@ -20,6 +20,7 @@ from audio_lottery.espnet.progress import Progress
 from audio_lottery.fileio import read_json, write_json
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
+from audio_lottery.scope import tied_names
 from audio_lottery.zeros import count
 
 
@@ -182,6 +183,7 @@ def _start_record(model, optimizers, schedulers, scaler, seed: int) -> dict:
     return {
         "tensors": snapshot.digests(model.state_dict()),
         "parameters": [name for name, _ in model.named_parameters()],
+        "tied": {other: name for name, names in tied_names(model).items() for other in names if other != name},
         "optimizer_states": sum(len(optimizer.state) for optimizer in optimizers),
         "optimizers": [repr(optimizer) for optimizer in optimizers],
         "schedulers": [None if one is None else repr(sorted(one.state_dict().items())) for one in schedulers],
