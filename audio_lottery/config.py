@@ -21,10 +21,12 @@ from audio_lottery.moment import Moment
 from audio_lottery.restart import restarts, restarts_from_trained
 from audio_lottery.schedule import Schedule, schedules
 from audio_lottery.scope import ScopeConfig
+from audio_lottery.search import Stop, Within, stops, withins
+from audio_lottery.search.combine import check_search
 
-PRUNE_FROM = ("last", "average", "init")
+PRUNE_FROM = ("last", "average", "init", "dense")
 # Keys whose values are mappings of options, as ESPnet's encoder and encoder_conf.
-OPTIONS = ("schedule_conf", "criterion_conf", "allocation_conf")
+OPTIONS = ("schedule_conf", "criterion_conf", "allocation_conf", "within_conf", "stop_conf")
 SWITCHES = ("output_layer", "gates")  # of scope: true or false
 
 
@@ -40,7 +42,11 @@ class LotteryConfig:
     criterion   score of a weight; the smallest are pruned; criterion_conf: set, batches, iterations
     granularity what goes together: weight, 8x1, 2:4, row, column, head, ffn_channel, conv_channel, layer
     allocation  where the budget goes; allocation_conf: its options
-    prune_from  the weights that are scored: of the last epoch, the average of the n best, or the initial ones
+    prune_from  the weights that are scored: of the last epoch, the average of the n best, the initial ones, or those
+                that round 0 was trained to (dense), whatever the round
+    within      find masks within a training run: gradual, rigl, set; within_conf: its options
+    stop        a round tells the next mask early: early, early_bird; stop_conf: its options
+    full_rounds rounds that are trained in full nevertheless: last, all, or their numbers; round 0 always is
     masks_from  take the masks of another search: its folder, or its preset (imp) for the one beside this
     small_dense train narrower dense models instead, as many parameters as the tickets of this search have weights
     only_rounds train only these rounds beside the dense one; the masks of all are made, from no trained weights
@@ -63,6 +69,11 @@ class LotteryConfig:
     masks_from: str | None = None
     small_dense: str | None = None
     only_rounds: list[int] | None = None
+    within: str | None = None
+    within_conf: dict[str, Any] = field(default_factory=dict)
+    stop: str | None = None
+    stop_conf: dict[str, Any] = field(default_factory=dict)
+    full_rounds: str | list[int] = "last"
     seed: int = 0
     scope: ScopeConfig = field(default_factory=ScopeConfig)
 
@@ -78,6 +89,10 @@ class LotteryConfig:
         allocations.get(self.allocation)
         restarts.get(self.restart)
         schedules.get(self.schedule)
+        if self.within is not None:
+            withins.get(self.within)
+        if self.stop is not None:
+            stops.get(self.stop)
         Moment.parse(self.rewind)
 
     def check(self) -> None:
@@ -98,6 +113,7 @@ class LotteryConfig:
                                "uniform, or a granularity such as ffn_channel")
         self._check_masks_from()
         self._check_only_rounds()
+        check_search(self)
         self._check_n_of_m()
 
     def trains(self, number: int) -> bool:
@@ -115,6 +131,34 @@ class LotteryConfig:
     def make_criterion_conf(self) -> CriterionConf:
         """On which data a criterion scores, and in how many steps."""
         return CriterionConf.read(self.criterion, self.criterion_conf)
+
+    def make_within(self) -> Within:
+        """The search within a run, with its options."""
+        return withins.make(self.within, self.within_conf)
+
+    def make_stop(self) -> Stop:
+        """The rule that stops rounds, with its options."""
+        return stops.make(self.stop, self.stop_conf)
+
+    @property
+    def fixes_rounds(self) -> bool:
+        """Whether masks depend on how many rounds there are, so that a search cannot go on for more."""
+        shared = self.within is not None and self.make_within().retrain
+        return shared or (self.stop is not None and self.prune_from == "dense" and self.make_stop().window > 0)
+
+    def changes(self, number: int) -> bool:
+        """Whether a round's mask changes while it is trained."""
+        return bool(number and self.within and not self.make_within().retrain)
+
+    def stops(self, number: int) -> bool:
+        """Whether a round is watched for the moment to draw a mask from it."""
+        return bool(self.stop) and (number == 0 or self.prune_from != "dense")
+
+    def in_full(self, number: int) -> bool:
+        """Whether a round is trained to its end, wherever the next mask is drawn."""
+        last = self.rounds if self.full_rounds == "last" else None
+        listed = self.full_rounds if isinstance(self.full_rounds, list) else [last]
+        return number in (0, *listed) or self.full_rounds == "all" or not self.stops(number)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``lottery.yaml``."""
@@ -143,8 +187,8 @@ class LotteryConfig:
             if type(number) is not int or not 1 <= number <= self.rounds:
                 raise LotteryError(f"only_rounds: {number} is not a round of this search: give numbers from 1 to "
                                    f"{self.rounds} (rounds)")
-        needs = {"masks_from: imp, or prune_from: init": not (self.masks_from or self.small_dense)
-                 and self.prune_from != "init",
+        free = self.masks_from or self.small_dense or self.within or self.prune_from in ("init", "dense")
+        needs = {"masks_from: imp, or prune_from: init": not free,
                  "restart: rewind": self.restart in restarts_from_trained}
         for remedy, needed in needs.items():
             if needed:
@@ -184,6 +228,12 @@ def from_dict(values: dict[str, Any], where: str) -> LotteryConfig:
     except LotteryError as error:
         raise LotteryError(f"{where}: {error}") from None
     return made
+
+
+def read_resolved(path: Path) -> LotteryConfig:
+    """The configuration of a search, as it was written into its folder."""
+    values = yaml.safe_load(read_text(path))
+    return from_dict({key: value for key, value in values.items() if key != "training"}, str(path))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -251,8 +301,9 @@ def _override(values: dict[str, Any], arguments: str) -> None:
 
 def _build(values: dict[str, Any], where: str) -> LotteryConfig:
     kinds = {"rounds": int, "rate": (float, int), "rewind": (str, int), "seed": int, "scope": dict,
-             "masks_from": (str, type(None)), "small_dense": (str, type(None)),
-             "only_rounds": (int, list, type(None)), **dict.fromkeys(OPTIONS, dict)}
+             "masks_from": (str, type(None)), "small_dense": (str, type(None)), "within": (str, type(None)),
+             "stop": (str, type(None)), "only_rounds": (int, list, type(None)), "full_rounds": (str, int, list),
+             **dict.fromkeys(OPTIONS, dict)}
     prefix = f"{where}: " if where else ""
     grain = values.get("granularity")
     if type(grain) is int and grain >= 60:  # YAML reads 2:4 as base 60: 2 * 60 + 4
@@ -262,8 +313,9 @@ def _build(values: dict[str, Any], where: str) -> LotteryConfig:
             raise LotteryError(f"{prefix}{key}: {value!r} has the wrong type: "
                                "see the comments in conf/lottery/imp.yaml")
     made = dict(values)
-    if isinstance(made.get("only_rounds"), int):
-        made["only_rounds"] = [made["only_rounds"]]
+    for key in ("only_rounds", "full_rounds"):
+        if isinstance(made.get(key), int):
+            made[key] = [made[key]]
     if "rewind" in made:
         made["rewind"] = str(Moment.parse(made["rewind"]))
     try:

@@ -18,8 +18,28 @@ _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 class Handle:
     """Masked training is on until ``remove()``; a context manager does that at its end."""
 
-    def __init__(self, handles: list[RemovableHandle]):
-        self._handles = handles
+    def __init__(self, model: nn.Module, mask: Mask):
+        tensors = named_tensors(model)
+        self._model = model
+        self._zeros = {name: _Zero(tensors[name], mask[name]) for name in mask if tensors[name].requires_grad}
+        self._handles: list[RemovableHandle] = [
+            tensors[name].register_post_accumulate_grad_hook(zero) for name, zero in self._zeros.items()]
+
+    def change(self, mask: Mask) -> None:
+        """Train under another mask of the same tensors from now on: what it prunes is zeroed now."""
+        mask.apply_(self._model)
+        for name, zero in self._zeros.items():
+            zero.set(mask[name])
+
+    def watch(self, wanted: bool) -> None:
+        """Whether the gradient of all weights is kept, pruned ones too, until the next call."""
+        for zero in self._zeros.values():
+            zero.watching, zero.gradient, zero.seen = wanted, None, None
+
+    def gradient(self) -> dict[str, Tensor]:
+        """Name -> what ``watch`` kept: the sum over the backward passes of a step; zero where there was none."""
+        return {name: torch.zeros_like(zero.parameter) if zero.gradient is None else zero.gradient
+                for name, zero in self._zeros.items()}
 
     def remove(self) -> None:
         """Let gradients through again. Pruned weights keep the zeros they have."""
@@ -41,9 +61,7 @@ def attach(model: nn.Module, mask: Mask) -> Handle:
     hook: they have no gradient. Raises LotteryError when the mask doesn't fit the model.
     """
     mask.apply_(model)
-    tensors = named_tensors(model)
-    masks = {tensors[name]: mask[name] for name in mask if tensors[name].requires_grad}
-    return Handle([p.register_post_accumulate_grad_hook(_Zero(p, mask)) for p, mask in masks.items()])
+    return Handle(model, mask)
 
 
 class _Zero:
@@ -54,8 +72,24 @@ class _Zero:
     """
 
     def __init__(self, parameter: Tensor, mask: Tensor):
-        self.bits = mask.to(parameter.device, torch.int8).neg_()  # True: all bits set
-        self.integer = _INTEGERS[parameter.element_size()]
+        self.parameter, self.integer = parameter, _INTEGERS[parameter.element_size()]
+        self.watching, self.gradient, self.seen = False, None, None
+        self.set(mask)
+
+    def set(self, mask: Tensor) -> None:
+        self.bits = mask.to(self.parameter.device, torch.int8).neg_()  # True: all bits set
 
     def __call__(self, parameter: Tensor) -> None:
+        if self.watching:
+            self.keep(parameter)
         parameter.grad.detach().view(self.integer).bitwise_and_(self.bits)
+
+    def keep(self, parameter: Tensor) -> None:
+        """Kept weights' gradients are summed by autograd; those of pruned ones, zeroed each time, here.
+
+        Another tensor than before: the gradients were cleared, so this is a new step's first pass.
+        """
+        kept = parameter.grad.detach().clone()
+        if parameter.grad is self.seen:
+            kept += self.gradient.masked_fill_(self.bits.bool(), 0)
+        self.gradient, self.seen = kept, parameter.grad

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from audio_lottery import granularity, snapshot
-from audio_lottery.config import LotteryConfig, from_dict
+from audio_lottery.config import LotteryConfig, read_resolved
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text
 from audio_lottery.granularity import Groups
@@ -26,12 +26,15 @@ LoadState = Callable[[Path], dict[str, torch.Tensor]]
 
 
 def check_masks(layout: Layout) -> Iterator[str]:
-    """Masks nest, each keeps exactly the scheduled count, groups are whole, the ledger holds their digests."""
-    config, groups = _config(layout), Groups.load(layout.groups) if layout.groups.exists() else None
+    """Masks nest, each keeps exactly the scheduled count, groups are whole, the ledger holds their digests.
+
+    Masks that a round found while it was trained need not nest.
+    """
+    config, groups = read_resolved(layout.config), Groups.load(layout.groups) if layout.groups.exists() else None
     before = None
     for number in layout.finished()[1:]:
         mask = Mask.load(layout.mask(number))
-        if before is not None and not mask.is_subset(before):
+        if before is not None and not config.changes(number) and not mask.is_subset(before):
             yield f"round {number}: the mask keeps weights that round {number - 1} pruned"
         if not config.masks_from:
             yield from _count(config, mask, groups, number)
@@ -54,14 +57,15 @@ def _count(config: LotteryConfig, mask: Mask, groups: Groups | None, number: int
 
 def check_start(layout: Layout, load_state: LoadState) -> Iterator[str]:
     """Every round started from the weights that it should, bit for bit, all else fresh as in round 0."""
-    config = _config(layout)
+    config = read_resolved(layout.config)
     trained = layout.finished()[1:] if layout.imported.exists() else layout.finished()
     first = read_json(layout.round(trained[0]) / "start.json") if trained else {}
     fresh = ["optimizers", "schedulers", "scaler", "seed", "random_state"]
     for number in trained:
         theta, source = _expected(layout, config, load_state, number), "theta0.safetensors"
         if number:
-            Mask.load(layout.mask(number)).apply_(theta)
+            begun = layout.changing(layout.round(number), 0) if config.changes(number) else layout.mask(number)
+            Mask.load(begun).apply_(theta)
             source = layout.start(config.rewind).name if config.restart == "rewind" else f"restart {config.restart}"
         start = read_json(layout.round(number) / "start.json")
         theta |= {other: theta[name] for other, name in start.get("tied", {}).items()}  # masks name each tensor once
@@ -89,11 +93,6 @@ def _expected(layout: Layout, config: LotteryConfig, load_state: LoadState, numb
 
     scope = tuple(Mask.load(layout.mask(number)))
     return dict(expected(layout, config, scope, trained, lambda: layout.fresh))
-
-
-def _config(layout: Layout) -> LotteryConfig:
-    values = yaml.safe_load(read_text(layout.config))
-    return from_dict({key: value for key, value in values.items() if key != "training"}, str(layout.config))
 
 
 def check_models(layout: Layout, load_state: LoadState) -> Iterator[str]:
@@ -203,14 +202,15 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
     layout = Layout(Path(folder))
     if not layout.finished():
         raise LotteryError(f"{folder}: no finished round: give the folder of a search (exp/<tag>)")
-    if layout.finished() != [number for number in range(layout.finished()[-1] + 1) if _config(layout).trains(number)]:
+    config = read_resolved(layout.config)
+    if layout.finished() != [number for number in range(layout.finished()[-1] + 1) if config.trains(number)]:
         raise LotteryError(f"{folder}: finished rounds are {layout.finished()}: run the search again to fill the gap")
     taken = {}
     if layout.imported.exists():
         taken["round 0 is the model it was taken from, bit for bit"] = list(check_imported(layout, load_state))
     if (layout.source / "about.json").exists():
         taken["masks and initial weights are the source ticket's"] = list(check_source(layout))
-    if _config(layout).small_dense:
+    if read_resolved(layout.config).small_dense:
         narrower = list(check_narrower(layout, load_state))
         return {"each round is dense, with the parameters of its line": narrower, **taken}
     return {

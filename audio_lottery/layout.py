@@ -10,6 +10,7 @@ import torch
 
 from audio_lottery.criteria import Calibration
 from audio_lottery.moment import Moment
+from audio_lottery.search.span import Length
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,26 @@ class Layout:
         return self.folder / "source"
 
     @property
+    def search_run(self) -> Path:
+        """The training run that finds the masks of all rounds, for methods that have one."""
+        return self.folder / "search_run"
+
+    @staticmethod
+    def stopped(run: Path) -> Path:
+        """The weights after which a run had told enough for the next mask, where ``stop`` is set."""
+        return run / "stopped.safetensors"
+
+    @staticmethod
+    def found(run: Path, number: int) -> Path:
+        """The mask of a round that a run found on its way."""
+        return run / "masks" / f"round_{number:02d}.safetensors"
+
+    @staticmethod
+    def changing(run: Path, epoch: int) -> Path:
+        """The mask of a run at the end of an epoch, where it changes; epoch 0: at its start."""
+        return run / "masks" / f"epoch_{epoch:03d}.safetensors"
+
+    @property
     def groups(self) -> Path:
         """The weights that go together, unless each goes by itself."""
         return self.folder / "groups.safetensors"
@@ -101,8 +122,15 @@ class Backend(Protocol):
     def train(self, round_folder: Path, options: Mapping[str, str]) -> None:
         """Train one round to its end; continue a killed one.
 
-        Options: mask, init, theta0, thetak, rewind; learning_rate: train at this one throughout.
+        Options: mask, init, theta0, thetak, rewind; learning_rate: train at this one throughout; search: a
+        file for audio_lottery.search.session.begin, whose session goes along with the training.
         """
+
+    def length(self) -> Length:
+        """How long a round's training is; asked for where ``within`` or ``stop`` is set."""
+
+    def shares(self) -> Mapping[str, float]:
+        """Name -> the tensor's share of the network's multiply-accumulates in training."""
 
     def weights(self, round_folder: Path, source: str) -> dict[str, torch.Tensor]:
         """Parameters at a round's end, of ``source`` 'last' or 'average'."""
@@ -126,4 +154,7 @@ class Backend(Protocol):
         """
 
     def facts(self, round_folder: Path) -> dict[str, Any]:
-        """What the ledger keeps of a round: epochs, steps, dev scores, MACs, seed, versions, ..."""
+        """What the ledger keeps of a round: epochs, steps, dev scores, MACs, seed, versions, ...
+
+        macs_density: the share of the network's multiply-accumulates that is not with zero weights.
+        """

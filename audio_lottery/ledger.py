@@ -11,7 +11,8 @@ What a round's ticket costs, in a row's keys (a row of an older version lacks al
                                    weights, and methods that find the mask within the round (RigL, SET)
 ``search_dense_equivalent_steps``  the same in steps of the dense model
 ``stop_epoch``, ``stop_steps``     epochs and steps after which the next mask was drawn, where ``stop`` is set
-``full``                           false: the round ended at its stop, its scores are not those of a trained ticket
+``full``                           beside these: false when the round ended there, so that its scores are not those
+                                   of a ticket trained in full
 
 A ticket's whole cost is ``search_steps + steps``. Batches that data-driven criteria look at are not counted.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from audio_lottery import granularity, snapshot
+from audio_lottery import granularity, maskfile, snapshot
 from audio_lottery.allocation import Allocation
 from audio_lottery.allocation.copied import Copied
 from audio_lottery.config import LotteryConfig
@@ -31,23 +31,30 @@ def bind(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:
     """
     if config.masks_from:
         return _bind_taken(layout, config, backend)
-    names, grain = backend.scope(), granularity.parse(config.granularity)
-    if grain.name == "weight" and config.allocation == "global" and config.criterion not in needs_data:
+    names = backend.scope()
+    if config.granularity == "weight" and config.allocation == "global" and config.criterion not in needs_data:
         return Weights(tuple(names))
     network = backend.network()
     tensors = named_tensors(network)
     blocks = _blocks(config, network, names)
-    selector = granularity.bind(grain, {name: tuple(tensors[name].shape) for name in names}, network, blocks)
+    selector = selector_of(config, network, names)
     if groups := groups_of(selector):
         _refuse_idle_rounds(config, groups)
     parts = split({name: tensors[name] for name in selector.names}, blocks)
     sizes = {name: part.numel() for name, part in parts.items()}
     schedule, numel = config.make_schedule(), sum(sizes.values())
     kept = [schedule.kept(number, numel) for number in range(1, config.rounds + 1)]
-    _allocation(layout, config).check(sizes, kept)
+    allocation_of(layout, config).check(sizes, kept)
     if config.criterion in needs_data and not layout.done(0).exists():
         _try_criterion(config, backend, selector, network)
     return selector
+
+
+def selector_of(config: LotteryConfig, network: nn.Module, names: Iterable[str]) -> Selector:
+    """The configured granularity bound to the tensors ``names`` of a network."""
+    tensors = named_tensors(network)
+    return granularity.bind(granularity.parse(config.granularity), {name: tuple(tensors[name].shape) for name in names},
+                            network, _blocks(config, network, names))
 
 
 def keep_groups(layout: Layout, selector: Selector) -> None:
@@ -65,6 +72,10 @@ def make(layout: Layout, config: LotteryConfig, backend: Backend, selector: Sele
         taken = find_search(layout.folder, config.masks_from).mask(number)
         Mask.load(taken).save(path, {"round": str(number), "from": str(taken)})
         return
+    if config.within:
+        if not config.changes(number):  # otherwise the round itself finds it
+            _take(layout.found(layout.search_run, number), path)
+        return
     weights = _scored(layout, config, backend, number)
     before = Mask.load(layout.mask(number - 1)) if number > 1 else Mask.ones(weights, selector.names)
     began = time.perf_counter()
@@ -73,6 +84,17 @@ def make(layout: Layout, config: LotteryConfig, backend: Backend, selector: Sele
                       "criterion": config.criterion, "granularity": config.granularity,
                       "allocation": config.allocation, "prune_from": config.prune_from,
                       "seconds": f"{time.perf_counter() - began:.3f}"})
+
+
+def keep_last(layout: Layout, number: int, epoch: int) -> None:
+    """The mask that a round ended with becomes the round's own."""
+    if not layout.mask(number).exists():
+        _take(layout.changing(layout.round(number), epoch), layout.mask(number))
+
+
+def _take(source: Path, path: Path) -> None:
+    mask, metadata = maskfile.read(source)
+    mask.save(path, metadata)
 
 
 def find_search(folder: Path, name: str) -> Layout:
@@ -91,13 +113,13 @@ def find_search(folder: Path, name: str) -> Layout:
 
 def _prune(layout: Layout, config: LotteryConfig, backend: Backend, selector: Selector, number: int,
            weights: Mapping[str, Tensor], mask: Mask) -> Mask:
-    allocation, conf = _allocation(layout, config), config.make_criterion_conf()
+    allocation, conf = allocation_of(layout, config), config.make_criterion_conf()
     calibration, start = None, None
     if config.criterion in needs_data:
         state = _state(layout, config, backend, number)
         calibration = backend.calibration(state, conf.set, conf.batches, config.prune_from == "init")
     if config.criterion in needs_start:
-        start = start_state(layout, config, backend, tuple(mask), number - 1)
+        start = start_state(layout, config, backend, tuple(mask), _scored_round(config, number))
     keep, kept = min(config.make_schedule().kept(number, mask.numel), mask.kept), mask.kept
     for step in range(1, conf.iterations + 1):
         target = keep if step == conf.iterations else round(kept * (keep / kept) ** (step / conf.iterations))
@@ -117,7 +139,7 @@ def _blocks(config: LotteryConfig, network: nn.Module, names: Iterable[str]) -> 
     return blocks_of({name: kinds[name] for name in names})
 
 
-def _allocation(layout: Layout, config: LotteryConfig) -> Allocation:
+def allocation_of(layout: Layout, config: LotteryConfig) -> Allocation:
     """The allocation; one that copies from another search finds it."""
     allocation = config.make_allocation()
     if isinstance(allocation, Copied) and not Path(allocation.mask).exists():
@@ -136,16 +158,32 @@ def _try_criterion(config: LotteryConfig, backend: Backend, selector: Selector, 
 
 
 def _scored(layout: Layout, config: LotteryConfig, backend: Backend, number: int) -> Mapping[str, Tensor]:
-    if config.prune_from == "init":
-        return snapshot.load(layout.theta0)
-    return backend.weights(layout.round(number - 1), config.prune_from)
+    kept = _kept(layout, config, number)
+    return snapshot.load(kept) if kept else backend.weights(*_source(layout, config, number))
 
 
 def _state(layout: Layout, config: LotteryConfig, backend: Backend, number: int) -> Mapping[str, Tensor]:
     """The scored weights with everything else of the network's state."""
+    kept = _kept(layout, config, number)
+    return snapshot.load(kept) if kept else backend.state(*_source(layout, config, number))
+
+
+def _kept(layout: Layout, config: LotteryConfig, number: int) -> Path | None:
+    """The file of the scored state, where it was kept beside the models: the initial one, or that of a stop."""
     if config.prune_from == "init":
-        return snapshot.load(layout.theta0)
-    return backend.state(layout.round(number - 1), config.prune_from)
+        return layout.theta0
+    stopped = layout.stopped(_source(layout, config, number)[0])
+    return stopped if config.stop and stopped.exists() else None
+
+
+def _source(layout: Layout, config: LotteryConfig, number: int) -> tuple[Path, str]:
+    """The run whose weights are scored, and which of them."""
+    source = "last" if config.prune_from == "dense" else config.prune_from
+    return layout.round(_scored_round(config, number)), source
+
+
+def _scored_round(config: LotteryConfig, number: int) -> int:
+    return 0 if config.prune_from == "dense" else number - 1
 
 
 def _bind_taken(layout: Layout, config: LotteryConfig, backend: Backend) -> Selector:

@@ -23,6 +23,7 @@ from audio_lottery.layout import Backend, Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
+from audio_lottery.search import cost, plan
 from audio_lottery.starts import start_options
 from audio_lottery.zeros import count
 
@@ -58,10 +59,13 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
         for begin in begins:
             begin(layout)
         selector = masks.bind(layout, config, backend)
-        _keep(layout.config, config.to_dict(), LotteryConfig().to_dict())
+        plan.check(layout, config, backend, selector.names)
+        _keep(layout.config, config.to_dict(), LotteryConfig().to_dict(), config.fixes_rounds)
         _keep(layout.training, backend.settings())
         masks.keep_groups(layout, selector)
         for number in range(last + 1):
+            if number == 1:
+                _find_masks(layout, config, backend)
             masks.make(layout, config, backend, selector, number)
             if not config.trains(number):
                 continue
@@ -69,8 +73,8 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
             _record(layout, config, backend, selector.names, number)
 
 
-def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> None:
-    """Write settings once; a search is not continued under others (but for more rounds)."""
+def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, fixed: bool = False) -> None:
+    """Write settings once; a search is not continued under others (but for more rounds, unless these are fixed)."""
     now = yaml.safe_load(yaml.safe_dump(dict(now)))
     if path.exists():
         # An older version's file lacks what is now as it was then.
@@ -78,7 +82,7 @@ def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None
         for key, value in (defaults or {}).items():
             before[key] = {**value, **before.get(key, {})} if isinstance(value, dict) else before.get(key, value)
         for key in sorted(before.keys() | now.keys()):
-            if key not in MORE and before.get(key) != now.get(key):
+            if (key not in MORE or key == "rounds" and fixed) and before.get(key) != now.get(key):
                 raise LotteryError(f"{path}: this search was begun with {key}: {before.get(key)}, not "
                                    f"{now.get(key)}: take that, or another folder (--asr_tag, --expdir)")
     write_text(path, yaml.safe_dump(now, sort_keys=False))
@@ -87,30 +91,46 @@ def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None
 def _train(layout: Layout, config: LotteryConfig, backend: Backend, names: tuple[str, ...], number: int) -> None:
     if layout.done(number).exists():
         return
+    run = layout.round(number)
     if number == 0:
         options = {"theta0": str(layout.theta0)}
         if not Moment.parse(config.rewind).is_start:
             options |= {"thetak": str(layout.thetak), "rewind": config.rewind}
     else:
-        options = {"mask": str(layout.mask(number)), **start_options(layout, config, backend, names, number)}
-    seconds = timed_training(layout, backend, number, options)
+        options = {} if config.changes(number) else {"mask": str(layout.mask(number))}
+        options |= start_options(layout, config, backend, names, number)
+    seconds = timed_training(backend, run, options | plan.options(layout, config, backend, run, number))
     if number == 0 and not layout.start(config.rewind).exists():
         raise LotteryError(f"rewind: {config.rewind}: the dense training ended before that point: "
                            "choose an earlier one")
+    if config.changes(number):
+        masks.keep_last(layout, number, backend.length().epochs)
     layout.init(number).unlink(missing_ok=True)
     write_json(layout.done(number), {"round": number, "seconds": round(seconds, 1)})
 
 
-def timed_training(layout: Layout, backend: Backend, number: int, options: Mapping[str, str]) -> float:
-    """Train a round; the seconds that it took in all, those of a killed start too."""
-    seconds = _seconds_so_far(layout.round(number))
+def _find_masks(layout: Layout, config: LotteryConfig, backend: Backend) -> None:
+    """Train the run that finds the masks of all rounds, for methods that have one."""
+    done = layout.search_run / "done.json"
+    if not config.within or config.changes(1) or done.exists():
+        return
+    options = {"init": str(layout.theta0)} | plan.options(layout, config, backend, layout.search_run, None)
+    seconds = timed_training(backend, layout.search_run, options)
+    if not layout.found(layout.search_run, config.rounds).exists():
+        raise LotteryError(f"{layout.search_run}: it ended before the last density: take an earlier end (within_conf)")
+    write_json(done, {"seconds": round(seconds, 1)})
+
+
+def timed_training(backend: Backend, run: Path, options: Mapping[str, str]) -> float:
+    """Train a run to its end; the seconds that it took, those of killed beginnings too."""
+    seconds = _seconds_so_far(run)
     began = time.perf_counter()
     try:
-        backend.train(layout.round(number), options)
+        backend.train(run, options)
     except BaseException:
         # Time spent counts when the round goes on; what stopped it matters more than a failure to note that.
         with contextlib.suppress(OSError):
-            _add_seconds(layout.round(number), seconds + time.perf_counter() - began)
+            _add_seconds(run, seconds + time.perf_counter() - began)
         raise
     return seconds + time.perf_counter() - began
 
@@ -132,6 +152,7 @@ def _record(layout: Layout, config: LotteryConfig, backend: Backend, names: tupl
         return
     counts = count(backend.weights(layout.round(number), "average"), names)
     mask = Mask.load(layout.mask(number)) if number else None
+    facts = backend.facts(layout.round(number))
     ledger.record(
         number, density_scope=counts.density_scope, density_whole=counts.density_whole,
         numel_scope=counts.numel_scope, kept_scope=counts.kept_scope,
@@ -139,7 +160,7 @@ def _record(layout: Layout, config: LotteryConfig, backend: Backend, names: tupl
         mask_digest=mask.digest() if mask else None, rate=_rate(config, number),
         rewind=config.rewind, restart=config.restart, train_seconds=read_json(layout.done(number))["seconds"],
         finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), cores=os.cpu_count(),
-        **backend.facts(layout.round(number)))
+        **facts | cost.of_round(layout, config, number, facts))
 
 
 def _rate(config: LotteryConfig, number: int) -> float | None:

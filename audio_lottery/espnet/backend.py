@@ -20,11 +20,12 @@ from audio_lottery.espnet.command import Recipe, parse
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.tasks import get_task
-from audio_lottery.espnet.trainer import refuse_unsupported
+from audio_lottery.espnet.trainer import SELECTION, kept_models, refuse_unsupported
 from audio_lottery.espnet.versions import git_hash, versions
 from audio_lottery.fileio import read_json
-from audio_lottery.metrics.macs import count_asr
+from audio_lottery.metrics.macs import AsrMacs, count_asr
 from audio_lottery.scope import ScopeConfig, find_scope, unknown_tensors
+from audio_lottery.search import Length
 
 log = logging.getLogger("audio_lottery")
 # Dev scores that the ledger keeps, where a model has them.
@@ -102,6 +103,21 @@ class EspnetBackend:
         words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
         _train_apart(words, log)
 
+    def length(self) -> Length:
+        """Epochs, and optimiser steps of an epoch, that the configuration asks for."""
+        from audio_lottery.espnet.evidence import batches_per_epoch
+
+        if self.args.patience is not None:
+            raise LotteryError(f"{self.recipe.asr_config}: patience: {self.args.patience}: searches within a training "
+                               "run, and stops, need to know its length: leave patience out")
+        batches = batches_per_epoch(self.recipe.task, self.args)
+        return Length(self.args.max_epoch, batches // self.args.accum_grad, kept_models(self.args))
+
+    def shares(self) -> dict[str, float]:
+        """Name -> the tensor's share of the MACs of encoder, output layer and decoder, in training."""
+        macs = self._macs()
+        return {name: tensor.dense / _trained(macs) for name, tensor in macs.tensors.items()}
+
     def network(self) -> torch.nn.Module:
         """The untrained model."""
         return self.model
@@ -148,10 +164,11 @@ class EspnetBackend:
     def facts(self, round_folder: Path) -> dict[str, Any]:
         """What the ledger keeps beside counts: training effort, dev scores, MACs, seed, versions."""
         self.model.load_state_dict(load_state(averaged_model_file(round_folder)))
-        macs = count_asr(self.model, MACS_SECONDS, self._rate(), **self._features()).to_dict()
+        macs = self._macs()
+        zero = sum(tensor.dense - tensor.sparse for tensor in macs.tensors.values())
         return {
             **self._effort(round_folder),
-            "macs": macs,
+            "macs": macs.to_dict(), "macs_density": 1 - zero / _trained(macs),
             "versions": versions(), "git": git_hash(),
         }
 
@@ -168,6 +185,9 @@ class EspnetBackend:
         return {"seed": self.args.seed, "epochs": epoch, "steps": steps[str(epoch)],
                 "valid": _valid_scores(round_folder)}
 
+    def _macs(self) -> AsrMacs:
+        return count_asr(self.model, MACS_SECONDS, self._rate(), **self._features())
+
     def _features(self) -> dict[str, Any]:
         """What ``count_asr`` needs to know of a model that takes features."""
         if self.args.input_size is None:
@@ -179,6 +199,12 @@ class EspnetBackend:
     def _rate(self) -> int:
         rate = (self.args.frontend_conf or {}).get("fs", 16000)
         return int(str(rate).replace("k", "000"))
+
+
+def _trained(macs: AsrMacs) -> int:
+    """MACs of a forward pass without the front end: what a training step makes three times."""
+    decoder = macs.decoder.attention * macs.decoder.tokens if macs.decoder else 0
+    return macs.attention + decoder + sum(tensor.dense for tensor in macs.tensors.values())
 
 
 def _train_apart(words: list[str], log: Path) -> None:
@@ -204,6 +230,6 @@ def _valid_scores(round_folder: Path) -> dict[str, float]:
     """Dev scores of the epoch with the lowest dev loss."""
     states = torch.load(round_folder / "checkpoint.pth", map_location="cpu", weights_only=True)
     epochs = [values["valid"] for values in states["reporter"]["stats"].values() if "valid" in values]
-    best = min(epochs, key=lambda scores: scores.get("loss", float("inf")))
+    best = min(epochs, key=lambda scores: scores.get("loss" + SELECTION, scores.get("loss", math.inf)))
     return {key: float(best[key]) for key in SCORES
             if isinstance(best.get(key), int | float) and math.isfinite(best[key])}

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from espnet2.main_funcs.average_nbest_models import average_nbest_models
 from espnet2.train.reporter import Reporter
 
 from audio_lottery.fileio import atomic_path, fsync
@@ -82,6 +83,24 @@ def recover(folder: Path, criteria: Sequence[Sequence[str]], keep: int = 1) -> i
             _clear(folder)
             return 0
     return epoch
+
+
+def average(folder: Path, criteria: Sequence[Sequence[str]], keep: int) -> None:
+    """Average the best models of a run that ended between two epochs, as ESPnet does at its own end."""
+    reporter = Reporter()
+    reporter.load_state_dict(torch.load(folder / CURRENT, map_location="cpu", weights_only=True)["reporter"])
+    average_nbest_models(output_dir=folder, reporter=reporter, best_model_criterion=criteria, nbest=keep)
+
+
+def rename(folder: Path, suffix: str) -> None:
+    """Give chosen and averaged models the names that they have without ``suffix`` behind the criterion's."""
+    for path in sorted(folder.glob(f"*{suffix}.*.pth")):
+        plain = path.with_name(path.name.replace(f"{suffix}.", ".", 1))
+        if path.is_symlink():
+            _link(plain, os.readlink(path).replace(f"{suffix}.", ".", 1))
+            path.unlink()
+        else:
+            os.replace(path, plain)
 
 
 def _clear(folder: Path) -> None:

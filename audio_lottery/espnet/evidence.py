@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from audio_lottery.criteria import Calibration
+from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.tasks import get_task
 
@@ -42,12 +43,27 @@ def calibration(task: str, args: argparse.Namespace, state: Mapping[str, Tensor]
                        lambda network: _flow(network, size))
 
 
+def batches_per_epoch(task: str, args: argparse.Namespace) -> int:
+    """Batches of an epoch of training. Raises LotteryError where ESPnet makes them up on the way."""
+    with quiet():
+        factory = _factory(task, args, "train")
+    if getattr(factory, "num_iters_per_epoch", None):
+        return factory.num_iters_per_epoch
+    if not hasattr(factory, "sampler"):
+        raise LotteryError(f"iterator_type: {args.iterator_type}: the number of batches of an epoch is not known "
+                           "beforehand: set num_iters_per_epoch")
+    return len(list(factory.sampler))
+
+
+def _factory(task: str, args: argparse.Namespace, mode: str):
+    return get_task(task).build_iter_factory(args=args, distributed_option=DistributedOption(), mode=mode)
+
+
 def _batches(task: str, args: argparse.Namespace, mode: str, number: int) -> list[dict[str, Any]]:
     """The same at every call: augmentation draws from the training's seed, in this process."""
     args = argparse.Namespace(**{**vars(args), "num_workers": 0})
     set_all_random_seed(args.seed)
-    factory = get_task(task).build_iter_factory(args=args, distributed_option=DistributedOption(), mode=mode)
-    epoch = factory.build_iter(1, shuffle=True)
+    epoch = _factory(task, args, mode).build_iter(1, shuffle=True)
     return [{**batch, "utt_id": keys} for keys, batch in itertools.islice(epoch, number)]
 
 

@@ -31,7 +31,7 @@ class Progress:
             return
         done = self.epoch - self.first + 1
         left = (time.perf_counter() - self.began) / done * (self.epochs - self.epoch)
-        scores = [(key, _mean(reporter, key)) for key in ("loss", "cer_ctc", "acc") if key in reporter.stats]
+        scores = [(key, mean(reporter, key)) for key in ("loss", "cer_ctc", "acc") if key in reporter.stats]
         shown = ", ".join(f"{key} {value:.3g}" for key, value in scores if math.isfinite(value))
         line = (f"{self.name}: epoch {self.epoch}/{self.epochs}, dev {shown}, "
                 f"{self.seconds:.1f} s an epoch, {_clock(left)} left in this round")
@@ -42,7 +42,8 @@ class Progress:
             print(line, file=self.stream, flush=True)
 
 
-def _mean(reporter, key: str) -> float:
+def mean(reporter, key: str) -> float:
+    """A score's mean over an epoch so far; NaN where there is none."""
     from espnet2.train.reporter import aggregate
 
     value = aggregate(reporter.stats[key])

@@ -100,7 +100,7 @@ def _confs(backend: EspnetBackend) -> dict[str, dict]:
 def _train(layout: Layout, backend: EspnetBackend, number: int) -> None:
     if layout.done(number).exists():
         return
-    seconds = rounds.timed_training(layout, backend, number, {})
+    seconds = rounds.timed_training(backend, layout.round(number), {})
     write_json(layout.done(number), {"round": number, "seconds": round(seconds, 1)})
 
 

@@ -8,6 +8,7 @@ it makes ESPnet's checkpoints safe against a kill. The model's state dict is nev
 import argparse
 import dataclasses
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -16,12 +17,16 @@ import torch
 from audio_lottery import hooks, snapshot
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import checkpoints
-from audio_lottery.espnet.progress import Progress
+from audio_lottery.espnet.progress import Progress, mean
 from audio_lottery.fileio import read_json, write_json
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
 from audio_lottery.scope import tied_names
+from audio_lottery.search.session import Session, begin
 from audio_lottery.zeros import count
+
+# Added to the names of ESPnet's criteria where not every epoch's model may be chosen.
+SELECTION = "_final"
 
 
 @dataclasses.dataclass
@@ -34,16 +39,29 @@ class TicketOptions:
     thetak: str | None = None
     rewind: str = "0"
     learning_rate: float | None = None
+    search: str | None = None
 
 
 @dataclasses.dataclass
 class _Run:
     """What one training run keeps at hand for the hooks below."""
 
-    mask: Mask | None
+    fixed: Mask | None
     progress: Progress
+    session: Session | None
+    criteria: tuple[tuple[str, str, str], ...]
     steps: int = 0
     invalid: bool = False
+    resumed: bool = False
+
+    @property
+    def mask(self) -> Mask | None:
+        """The mask of the present step."""
+        return self.session.mask if self.session and self.session.mask else self.fixed
+
+
+class _Over(Exception):
+    """The search within the run has all that it needs: raised between two epochs."""
 
 
 class TicketTrainerMixin:
@@ -60,6 +78,7 @@ class TicketTrainerMixin:
         group.add_argument("--ticket_thetak", default=None, help="keep the weights of --ticket_rewind in this file")
         group.add_argument("--ticket_learning_rate", type=float, default=None,
                            help="train at this learning rate throughout, without a scheduler")
+        group.add_argument("--ticket_search", default=None, help="file that tells a search within the run what to do")
         group.add_argument("--ticket_rewind", default="0", help="the point of --ticket_thetak: 500it or 2ep")
 
     @classmethod
@@ -72,31 +91,43 @@ class TicketTrainerMixin:
     @classmethod
     def run(cls, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs) -> None:
         ticket, folder = trainer_options.ticket, Path(trainer_options.output_dir)
-        if ticket.mask:
+        if ticket.mask or ticket.search:
             refuse_unsupported(trainer_options)
         main = not distributed_option.distributed or distributed_option.dist_rank == 0
+        session = begin(ticket.search, folder, model, optimizers, main) if ticket.search else None
+        criteria = tuple(trainer_options.best_model_criterion) if session and session.mask else ()
+        if criteria:
+            trainer_options.best_model_criterion = [(phase, key + SELECTION, mode) for phase, key, mode in criteria]
         mask = Mask.load(ticket.mask) if ticket.mask else None
         if mask is not None:
             mask.validate(model)
         if main and trainer_options.resume:
-            checkpoints.recover(folder, trainer_options.best_model_criterion, _kept_models(trainer_options))
+            checkpoints.recover(folder, trainer_options.best_model_criterion, kept_models(trainer_options))
         _barrier(distributed_option)
         if not (trainer_options.resume and (folder / checkpoints.CURRENT).exists()):
             _start(model, mask, ticket, main)
         if ticket.learning_rate is not None:
             schedulers = _constant_rate(optimizers, ticket.learning_rate)
-        trainer_options.run = _Run(mask, Progress(folder, trainer_options.max_epoch, enabled=main))
+        run = _Run(mask, Progress(folder, trainer_options.max_epoch, enabled=main), session, criteria)
+        trainer_options.run = run
         handles = [hooks.attach(model, mask)] if mask is not None else []
         if main and ticket.thetak:
             handles.append(_keep_thetak_by_step(model, optimizers[0], trainer_options))
-        handles.append(optimizers[0].register_step_post_hook(lambda *_: _count(trainer_options.run)))
+        handles.append(optimizers[0].register_step_post_hook(lambda *_: _count(run)))
         try:
             super().run(model=model, optimizers=optimizers, schedulers=schedulers,
                         trainer_options=trainer_options, distributed_option=distributed_option, **kwargs)
+        except _Over:
+            if main:
+                checkpoints.average(folder, trainer_options.best_model_criterion, kept_models(trainer_options))
         finally:
             for handle in handles:
                 handle.remove()
-        if trainer_options.run.invalid:
+            if session:
+                session.close()
+        if main:
+            checkpoints.rename(folder, SELECTION)
+        if run.invalid:
             raise LotteryError(f"{folder}: no step of the last epoch had a finite gradient: lower the learning rate")
         if main:
             (folder / checkpoints.PREVIOUS).unlink(missing_ok=True)
@@ -108,6 +139,12 @@ class TicketTrainerMixin:
         main = not distributed_option.distributed or distributed_option.dist_rank == 0
         steps = read_json(folder / "steps.json") if (folder / "steps.json").exists() else {}
         run.steps = steps.get(str(epoch - 1), 0)
+        if run.session:
+            if not run.resumed:
+                run.session.resume(epoch - 1, run.steps)
+                run.resumed = True
+            if run.session.over(epoch - 1):
+                raise _Over
         if main and epoch == 1:
             write_json(folder / "start.json", _start_record(model, optimizers, schedulers, scaler, options.seed))
         if main:
@@ -116,6 +153,9 @@ class TicketTrainerMixin:
         run.invalid = super().train_one_epoch(
             model=model, optimizers=optimizers, schedulers=schedulers, scaler=scaler, reporter=reporter,
             options=options, distributed_option=distributed_option, **kwargs)
+        if run.session:
+            run.session.trained(epoch, run.steps)
+        _select(run, reporter, "train")
         model = getattr(model, "module", model)
         if run.mask is not None and (broken := run.mask.violations(model)):
             name, count = next(iter(broken.items()))
@@ -135,7 +175,17 @@ class TicketTrainerMixin:
             counts = count(dict(getattr(model, "module", model).named_parameters()), options.run.mask)
             reporter.register({"density_scope": counts.density_scope, "density_whole": counts.density_whole})
             reporter.next()
+        _select(options.run, reporter, "valid")
         options.run.progress.validated(reporter)
+
+
+def _select(run: _Run, reporter, phase: str) -> None:
+    """Register what models are chosen by where the mask changes: epochs before the final one come last."""
+    for where, key, mode in run.criteria:
+        if where == phase and key in reporter.stats:
+            worst = math.inf if mode == "min" else -math.inf
+            reporter.register({key + SELECTION: mean(reporter, key) if run.session.final else worst})
+            reporter.next()
 
 
 def _constant_rate(optimizers, learning_rate: float) -> list[None]:
@@ -146,7 +196,7 @@ def _constant_rate(optimizers, learning_rate: float) -> list[None]:
     return [None] * len(optimizers)
 
 
-def _kept_models(options) -> int:
+def kept_models(options) -> int:
     """ESPnet's keep_nbest_models, a number or several, as the largest."""
     kept = options.keep_nbest_models
     return kept if isinstance(kept, int) else max(kept, default=1)
@@ -195,6 +245,8 @@ def _start_record(model, optimizers, schedulers, scaler, seed: int) -> dict:
 
 def _count(run: _Run) -> None:
     run.steps += 1
+    if run.session:
+        run.session.stepped(run.steps)
 
 
 def _keep_thetak_by_step(model, optimizer, options):
