@@ -13,12 +13,12 @@ from typing import Any
 import torch
 
 from audio_lottery.criteria import Calibration
-from audio_lottery.data.features import read_features
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.heads import refuse_heads
 from audio_lottery.espnet.command import Recipe, parse
+from audio_lottery.espnet.heads import refuse_heads
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
+from audio_lottery.espnet.sources import features_of
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.espnet.trainer import SELECTION, kept_models, refuse_unsupported
 from audio_lottery.espnet.versions import git_hash, versions
@@ -186,19 +186,7 @@ class EspnetBackend:
                 "valid": _valid_scores(round_folder)}
 
     def _macs(self) -> AsrMacs:
-        return count_asr(self.model, MACS_SECONDS, self._rate(), **self._features())
-
-    def _features(self) -> dict[str, Any]:
-        """What ``count_asr`` needs to know of a model that takes features."""
-        if self.args.input_size is None:
-            return {}
-        features = read_features(self.recipe.train)
-        frames = features.frames_per_second if features else 100.0
-        return {"feature_size": self.args.input_size, "frames_per_second": frames}
-
-    def _rate(self) -> int:
-        rate = (self.args.frontend_conf or {}).get("fs", 16000)
-        return int(str(rate).replace("k", "000"))
+        return count_asr(self.model, MACS_SECONDS, **features_of(vars(self.args)))
 
 
 def _trained(macs: AsrMacs) -> int:
