@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.features import sampling_rate
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.packed import is_packed, read_packed
 from audio_lottery.espnet.tasks import get_task
@@ -104,6 +105,8 @@ def _differences(config: Mapping[str, Any], task: str, args: argparse.Namespace)
         defaults = _defaults(choices[module].get_class(chosen)) if module in choices and chosen else {}
         there, here = ({**defaults, **(conf or {})} for conf in (config.get(f"{module}_conf"),
                                                                getattr(args, f"{module}_conf", None)))
+        if module == "frontend":  # 16k is 16000
+            there, here = ({**conf, "fs": sampling_rate(conf)} for conf in (there, here))
         for key in sorted(there.keys() | here.keys()):
             if there.get(key) != here.get(key) and not any(word in key for word in FREE):
                 yield f"{module}_conf.{key}", there.get(key), here.get(key)

@@ -142,6 +142,14 @@ def test_a_model_of_another_kind(stock, searched, change, why):
     assert why in searched("--dense_model", stock, *ONE_ROUND)
 
 
+def test_the_same_written_otherwise(stock, searched):
+    config = yaml.safe_load((stock / "config.yaml").read_text())
+    config["frontend_conf"]["fs"] = "8k"
+    config["encoder_conf"] |= {"padding_idx": -1, "dropout_rate": 0.3}
+    (stock / "config.yaml").write_text(yaml.safe_dump(config))
+    assert searched("--dense_model", stock, "--last_round", "0", *ONE_ROUND).finished() == [0]
+
+
 @pytest.mark.parametrize("conf, why", [
     ({"activation_type": "relu"}, "its encoder_conf.activation_type is swish, --asr_config has relu"),
     ({"linear_units": 24}, ".weight is [32, 16] there, [24, 16] here"),
