@@ -69,14 +69,17 @@ def _for_espnet(args) -> bool:
         raise LotteryError(f"--penalty {args.penalty:g}: ESPnet's transducer search has none: give --ngram_file "
                            "with it, or leave it out")
     config = args.asr_train_config or Path(args.asr_model_file or "").parent / "config.yaml"
-    return bool(args.model_tag) or not is_recurrent(_read(config).get("encoder_conf", {}))
+    if args.model_tag:
+        return True
+    encoder_conf = _read(config).get("encoder_conf", {})
+    return not is_recurrent(encoder_conf) and "sizes" not in encoder_conf
 
 
 def _refuse(args) -> None:
     """What only ESPnet's own command does."""
     for name in REFUSED:
         if getattr(args, name):
-            raise LotteryError(f"--{name}: not with a recurrent encoder, nor with --ngram_file: leave it out")
+            raise LotteryError(f"--{name}: not with a recurrent or resized encoder, nor with --ngram_file: leave it out")
     if args.ngram_file and args.lm_file:
         raise LotteryError("--ngram_file and --lm_file: one language model at a time: leave one out")
 

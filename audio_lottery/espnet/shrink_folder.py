@@ -8,16 +8,14 @@ from typing import Any
 
 import torch
 import yaml
-from torch import nn
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import equality
 from audio_lottery.espnet.backend import MACS_SECONDS
-from audio_lottery.espnet.models import load_state
 from audio_lottery.espnet.shrink import Shrunk, load, shrink, task_of
+from audio_lottery.espnet.sources import macs_of
 from audio_lottery.export.folder import locate
 from audio_lottery.fileio import atomic_path, write_json, write_text
-from audio_lottery.metrics.macs import count_asr
 
 TOLERANCE = 1e-5
 REPORT = "shrink.json"
@@ -49,7 +47,8 @@ def shrink_round(folder: Path, out: Path, exact_sizes: bool = False) -> dict[str
         "round": str(folder), "exact_sizes": exact_sizes, "difference": difference, "compared_on": source,
         "changes": [dataclasses.asdict(change) for change in shrunk.changes],
         "parameters": [sum(one.numel() for one in network.parameters()) for network in (model, built)],
-        "macs": [_macs(network, config) for network in (model, built)],
+        # Of the encoder with all in front of it and the output layer; products with zeros are counted too.
+        "macs": [macs_of(network, config, MACS_SECONDS, tokens=10).dense for network in (model, built)],
         "bytes": [os.stat(path).st_size for path in (file, made)],
     }
     write_json(out / REPORT, report)
@@ -58,7 +57,7 @@ def shrink_round(folder: Path, out: Path, exact_sizes: bool = False) -> dict[str
 
 def _write(shrunk: Shrunk, folder: Path, out: Path, model_file: Path) -> None:
     """config.yaml, the model, and copies of the files that the configuration names."""
-    config, out = dict(shrunk.config), Path(out)
+    config = dict(shrunk.config)
     out.mkdir(parents=True, exist_ok=True)
     if config.get("bpemodel"):
         config["bpemodel"] = _copy(locate(config["bpemodel"], folder), out)
@@ -70,19 +69,12 @@ def _write(shrunk: Shrunk, folder: Path, out: Path, model_file: Path) -> None:
     write_text(out / "config.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
     with atomic_path(model_file) as temporary:
         torch.save(shrunk.model.state_dict(), temporary)
-    load_state(model_file)
 
 
 def _copy(path: Path, out: Path) -> str:
     with atomic_path(out / path.name) as temporary:
         shutil.copyfile(path, temporary)
     return str(out / path.name)
-
-
-def _macs(model: nn.Module, config: dict[str, Any]) -> int:
-    """Of the encoder with all in front of it and the output, for ten seconds; zeros are counted too."""
-    rate = int(str((config.get("frontend_conf") or {}).get("fs", 16000)).replace("k", "000"))
-    return count_asr(model, MACS_SECONDS, rate, feature_size=config.get("input_size")).dense
 
 
 def _reason(shrunk: Shrunk) -> str:

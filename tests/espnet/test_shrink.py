@@ -7,7 +7,7 @@ import soundfile
 import torch
 import yaml
 
-from audio_lottery.bin import cli
+from audio_lottery.bin import asr_inference, check, cli, find
 from audio_lottery.bin import shrink as command
 from audio_lottery.espnet.command import Recipe
 from audio_lottery.espnet.models import load_state
@@ -193,6 +193,35 @@ def test_exact_sizes(folder, tmp_path, name, grain):
     assert report["parameters"][1] < report["parameters"][0] and report["macs"][1] < report["macs"][0]
 
 
+@pytest.mark.parametrize("name", ["conformer", "transformer", "transducer"])
+@pytest.mark.parametrize("exact", ["false", "true"])
+def test_recognition(folder, data, tmp_path, name, exact):
+    """Stock ESPnet's Speech2Text, or for exact sizes this toolkit's, decodes both models alike."""
+    exp = folder(name, by_magnitude("ffn_channel", 0.6, each=False))
+    out, status, _ = shrink(exp, tmp_path, "--exact_sizes", exact)
+    assert status == 0
+    options = {"beam_size": 2, "ctc_weight": 1.0 if name == "conformer" else 0.3, "maxlenratio": -6}
+    if name == "transducer":
+        from espnet2.bin.asr_transducer_inference import Speech2Text as Stock
+
+        from audio_lottery.espnet.transducer_inference import Speech2Text as Own
+
+        options = {"beam_size": 2, "beam_search_config": {"search_type": "default"}}
+        Chosen = Own if exact == "true" else Stock
+    else:
+        from espnet2.bin.asr_inference import Speech2Text as Stock
+
+        Chosen = Stock  # which knows the names that this toolkit registered
+    speech, _ = soundfile.read(data / "1.wav", dtype="float32")
+    scores = []
+    for recogniser, at in ((Stock, Layout(exp).round(1)), (Chosen, out)):
+        made = recogniser(at / "config.yaml", at / "valid.loss.ave.pth", **options)
+        results = made(speech)
+        best = made.hypotheses_to_results(results)[0] if name == "transducer" else results[0]
+        scores.append((best[2], float(best[-1].score)))
+    assert scores[0][0] == scores[1][0] and abs(scores[0][1] - scores[1][1]) < 1e-3
+
+
 def layers(model_part: str, *numbers: int):
     """Zero the matrices of whole layers."""
     def prune(model):
@@ -221,6 +250,26 @@ def test_convolution_channels_stay_in_stock_espnet_and_it_says_why(folder, tmp_p
     said = capsys.readouterr().err
     assert "ESPnet ties the channels of its convolution modules to the size of the whole block" in said
     assert "--exact_sizes true" in said and not (tmp_path / "small").exists()
+
+
+def test_a_search_to_its_shrunk_model(recipe, tmp_path, capsys):
+    """Trained with channels of all layers alike; the command that decodes rounds decodes the result."""
+    exp, out = tmp_path / "exp", tmp_path / "small"
+    arguments = recipe.search(exp)
+    arguments[arguments.index("--lottery_args") + 1] += (
+        " --rounds 1 --rate 0.5 --granularity ffn_channel --allocation even")
+    assert cli.main(find, arguments) == 0 and cli.main(check, [str(exp)]) == 0
+    assert cli.main(command, [str(exp), "--round", "1", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "encoder_conf.linear_units                32 -> 16\n" in said and "output differs by at most" in said
+    texts = []
+    for folder in (Layout(exp).round(1), out):
+        cmd = ["--asr_train_config", folder / "config.yaml", "--asr_model_file", folder / "valid.loss.ave.pth",
+               "--output_dir", folder / "decoded", "--ctc_weight", "1.0", "--beam_size", "1",
+               "--data_path_and_name_and_type", f"{recipe.dump}/test/wav.scp,speech,sound"]
+        asr_inference.main([str(one) for one in cmd])
+        texts.append((folder / "decoded/1best_recog/text").read_text())
+    assert texts[0] == texts[1] and len(texts[0].splitlines()) == 6
 
 
 def test_a_dense_round_and_a_full_folder_are_refused(folder, tmp_path, capsys):
