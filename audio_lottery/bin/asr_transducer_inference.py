@@ -79,7 +79,7 @@ def _refuse(args) -> None:
     """What only ESPnet's own command does."""
     for name in REFUSED:
         if getattr(args, name):
-            raise LotteryError(f"--{name}: not with a recurrent or resized encoder, nor with --ngram_file: leave it out")
+            raise LotteryError(f"--{name}: not for recurrent or resized encoders, nor with --ngram_file: leave it out")
     if args.ngram_file and args.lm_file:
         raise LotteryError("--ngram_file and --lm_file: one language model at a time: leave one out")
 
