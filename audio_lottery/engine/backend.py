@@ -30,9 +30,9 @@ def matrix(*args, **kwargs):
     return _module(native).Matrix(*args, **kwargs)
 
 
-def new_program(threads: int = 1):
+def new_program(threads: int = 1, left: int | None = None):
     """An empty program: :class:`program.Program` or its numpy twin."""
-    return _module(program).Program(threads)
+    return _module(program).Program(threads, left)
 
 
 def name() -> str:

@@ -21,6 +21,19 @@ def switch(conf: dict, name: str, default: bool) -> bool:
     return value
 
 
+def check_options(kind: str, conf: dict, allowed: dict[str, tuple]) -> None:
+    """Refuse an encoder with an option the engine does not have; the first value allowed is ESPnet's default."""
+    for option, values in allowed.items():
+        value = conf.get(option, values[0])
+        refuse(type(value) not in (str, bool) or value not in values, f"{kind} encoder with {option}: {value}")
+
+
+def refuse(wrong: bool, what: str) -> None:
+    """A :class:`LotteryError` that says what the engine cannot run, and where to go."""
+    if wrong:
+        raise LotteryError(f"{what[:200]}: the engine cannot run it: export it as ONNX with audio-lottery export_onnx")
+
+
 def section(config: dict, name: str) -> dict:
     """A map inside the configuration; absent or null is empty."""
     value = config.get(name)

@@ -1,4 +1,4 @@
-"""CTC: from posteriors to tokens."""
+"""CTC: from posteriors to tokens, by the best path."""
 
 from typing import NamedTuple
 
@@ -15,17 +15,32 @@ class Token(NamedTuple):
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """[tokens, frames] -> log probabilities of each frame."""
+    """[tokens, ...] -> log probabilities over the first dimension."""
     shifted = logits - logits.max(0)
     return shifted - np.log(np.exp(shifted).sum(0))
 
 
-def greedy(log_probs: np.ndarray, blank: int = 0) -> list[Token]:
-    """The most probable token of each frame, repetitions merged, blanks removed. [tokens, frames]."""
-    best = log_probs.argmax(0)
-    edges = np.flatnonzero(np.diff(best, prepend=-1, append=-1))
-    return [
-        Token(int(best[first]), int(first), int(end - 1), float(log_probs[best[first], first:end].mean()))
-        for first, end in zip(edges[:-1], edges[1:], strict=True)
-        if best[first] != blank
-    ]
+class Greedy:
+    """The most probable token of each frame, repetitions merged, blanks removed."""
+
+    def __init__(self, blank: int = 0):
+        self._blank = blank
+        self._best: list[np.ndarray] = []
+        self._scores: list[np.ndarray] = []
+
+    def advance(self, log_probs: np.ndarray) -> None:
+        """Go on over log probabilities [tokens, frames]."""
+        self._best.append(log_probs.argmax(0))
+        self._scores.append(log_probs.max(0))
+
+    def tokens(self) -> list[Token]:
+        """The tokens so far."""
+        if not self._best:
+            return []
+        best, scores = np.concatenate(self._best), np.concatenate(self._scores)
+        edges = np.flatnonzero(np.diff(best, prepend=-1, append=-1))
+        return [
+            Token(int(best[first]), int(first), int(end - 1), float(scores[first:end].mean()))
+            for first, end in zip(edges[:-1], edges[1:], strict=True)
+            if best[first] != self._blank
+        ]

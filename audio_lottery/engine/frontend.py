@@ -20,7 +20,8 @@ class LogMel:
         self.center = switch(conf, "center", True)
         if conf.get("window", "hann") != "hann" or conf.get("normalized", False):
             raise LotteryError(
-                "frontend_conf: only an unnormalised Hann window can be run: export the model as ONNX instead"
+                "frontend_conf: only an unnormalised Hann window can be run: export the model as ONNX with "
+                "audio-lottery export_onnx"
             )
         length = integer(conf, "win_length", self.n_fft) if conf.get("win_length") else self.n_fft
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
@@ -39,12 +40,45 @@ class LogMel:
         half = self.n_fft // 2
         if len(samples) <= half:
             raise LotteryError(f"{len(samples)} samples: too short to recognise: leave the file out")
-        if self.center:
-            samples = np.pad(samples, half, mode="reflect")
+        return self.inner(np.pad(samples, half, mode="reflect") if self.center else samples)
+
+    def inner(self, samples: np.ndarray) -> np.ndarray:
+        """The frames that lie wholly within the samples."""
+        if len(samples) < self.n_fft:
+            return np.zeros((0, self.size), np.float32)
         frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float32), self.n_fft)[:: self.hop]
         spectrum = np.fft.rfft(frames * self.window)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         return np.log(np.maximum(power @ self.filters, np.float32(1e-10)))
+
+
+class LogMelStream:
+    """The same features, piece by piece as the samples come."""
+
+    def __init__(self, logmel: LogMel):
+        self._logmel = logmel
+        self._margin = logmel.n_fft // 2 if logmel.center else 0  # samples mirrored at either end
+        self._began = self._margin == 0
+        self._samples = np.zeros(0, np.float32)  # from the next frame's first one on
+        self._tail = self._samples  # the last margin + 1
+
+    def accept(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """Features [frames, mels] that the samples so far decide; ``last``: no more will come."""
+        conf, margin = self._logmel, self._margin
+        self._samples = np.concatenate([self._samples, np.asarray(samples, np.float32)])
+        self._tail = np.concatenate([self._tail, samples])[-margin - 1 :]
+        if not self._began and len(self._samples) > margin:
+            self._began = True
+            self._samples = np.concatenate([self._samples[margin:0:-1], self._samples])
+        if not self._began:
+            if last:
+                raise LotteryError(f"{len(self._samples)} samples: too short to recognise: leave the file out")
+            return conf.inner(self._samples[:0])
+        if last and margin:
+            self._samples = np.concatenate([self._samples, self._tail[-2::-1]])
+        features = conf.inner(self._samples)
+        self._samples = self._samples[len(features) * conf.hop :]
+        return features
 
 
 def _rate(value: int | str) -> int:
@@ -80,4 +114,4 @@ def normaliser(config: dict, weights: Weights):
             return (centred if means else x) / std
 
         return by_utterance
-    raise LotteryError(f"normalize: {kind}: the engine cannot run it: export the model as ONNX instead")
+    raise LotteryError(f"normalize: {kind}: the engine cannot run it: export it as ONNX with audio-lottery export_onnx")

@@ -10,19 +10,25 @@ import numpy as np
 from audio_lottery.engine import native
 from audio_lottery.errors import LotteryError
 
-ACTIVATIONS = {"relu": 1, "swish": 2, "tanh": 3, "sigmoid": 4}
+ACTIVATIONS = {"relu": 1, "swish": 2, "tanh": 3, "sigmoid": 4, "gelu": 5, "relu20": 6}
 
 MOST_CHANNELS = 1 << 24
 
 
 class Program:
-    """Operations run in the order they are added. One program is for one thread at a time."""
+    """Operations run in the order they are added. One program is for one thread at a time.
 
-    def __init__(self, threads: int = 1):
+    left: None, or the frames of one :meth:`run` follow those of the last one: recurrent layers go on from their
+    states, causal convolutions see the frames before, and attention sees this many of them
+    """
+
+    def __init__(self, threads: int = 1, left: int | None = None):
         self._lib = native.library()
         native.isa()
-        self._handle = self._lib.al_program(threads)
+        self._handle = self._lib.al_program(threads, -1 if left is None else left)
         self._channels: list[int] = []
+        self._views: set[int] = set()
+        self._left = left
         self._matrices: list[native.Matrix] = []  # the library borrows them
 
     def __del__(self):
@@ -34,6 +40,17 @@ class Program:
         self._check(1 <= channels <= MOST_CHANNELS)
         self._channels.append(channels)
         return self._lib.al_buffer(self._handle, channels)
+
+    def channels(self, buffer: int) -> int:
+        """Of a buffer."""
+        return self._channels[buffer]
+
+    def view(self, buffer: int, first: int, channels: int) -> int:
+        """Some channels of a buffer as a buffer of their own; not of one that is a view itself."""
+        self._check(first >= 0 and 1 <= channels <= self._channels[buffer] - first and buffer not in self._views)
+        self._channels.append(channels)
+        self._views.add(len(self._channels) - 1)
+        return self._lib.al_view(self._handle, buffer, first, channels)
 
     def linear(self, src: int, dst: int, matrix: native.Matrix) -> None:
         """dst = matrix @ src + bias."""
@@ -47,7 +64,7 @@ class Program:
         self._lib.al_op_layer_norm(self._handle, src, dst, gain.ctypes.data, bias.ctypes.data, eps)
 
     def activate(self, buffer: int, kind: str) -> None:
-        """relu, swish, tanh or sigmoid, in place."""
+        """relu, swish, tanh, sigmoid, gelu or relu20 (cut off at 20), in place."""
         self._lib.al_op_activate(self._handle, buffer, ACTIVATIONS[kind])
 
     def glu(self, src: int, dst: int) -> None:
@@ -60,6 +77,11 @@ class Program:
         self._check(self._channels[src] == self._channels[dst])
         self._lib.al_op_add(self._handle, src, dst, scale)
 
+    def multiply(self, src: int, dst: int) -> None:
+        """dst *= src."""
+        self._check(self._channels[src] == self._channels[dst])
+        self._lib.al_op_multiply(self._handle, src, dst)
+
     def affine(self, src: int, dst: int, scale: np.ndarray, shift: np.ndarray) -> None:
         """dst = scale * src + shift, one pair a channel; src may be dst."""
         scale, shift = self._vector(scale, dst), self._vector(shift, dst)
@@ -69,13 +91,16 @@ class Program:
         """Add the sinusoids of absolute positions."""
         self._lib.al_op_positions(self._handle, buffer)
 
-    def depthwise(self, src: int, dst: int, weight: np.ndarray, bias: np.ndarray) -> None:
-        """Each channel over time with its own filter (weight [channels, odd number of taps]), zero padding."""
+    def depthwise(self, src: int, dst: int, weight: np.ndarray, bias: np.ndarray, causal: bool = False) -> None:
+        """Each channel over time with its own filter (weight [channels, odd number of taps]), zero padding.
+
+        causal: a frame sees only frames before itself, taps - 1 of them
+        """
         weight, bias = np.ascontiguousarray(weight, np.float32), self._vector(bias, dst)
         self._check(
             weight.shape[0] == self._channels[src] == self._channels[dst] and weight.shape[1] % 2 and src != dst
         )
-        self._lib.al_op_depthwise(self._handle, src, dst, weight.ctypes.data, bias.ctypes.data, weight.shape[1])
+        self._lib.al_op_depthwise(self._handle, src, dst, weight.ctypes.data, bias.ctypes.data, weight.shape[1], causal)
 
     def attention(self, q: int, k: int, v: int, dst: int, heads: int, relative=None) -> None:
         """Self-attention of projected queries, keys, values.
@@ -126,7 +151,7 @@ class Program:
             self._check(given.rows == state.rows == gates and given.cols == self._channels[src] and state.cols == size)
             self._check(state.kind.startswith("vector") and not given.kind.startswith("vector"))
             self._matrices += [given, state]
-        self._check(self._channels[dst] == size * len(cells) and src != dst)
+        self._check(self._channels[dst] == size * len(cells) and src != dst and (self._left is None or len(cells) == 1))
         handles = [matrix.handle for cell in cells for matrix in cell]
         array = (ctypes.c_void_p * len(handles))(*handles)
         self._lib.al_op_recurrent(self._handle, src, dst, gru, size, array, len(cells))
@@ -142,6 +167,10 @@ class Program:
         """Every ``step``-th frame, from the first."""
         self._check(self._channels[src] == self._channels[dst] and src != dst)
         self._lib.al_op_subsample(self._handle, src, dst, step)
+
+    def reset(self) -> None:
+        """Forget what came before: the next :meth:`run` begins an utterance. Only matters with ``left``."""
+        self._lib.al_reset(self._handle)
 
     def run(self, source: int, x: np.ndarray) -> None:
         """Fill buffer ``source`` with x [channels, frames] and run everything."""

@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from audio_lottery.engine.config import integer, switch
+from audio_lottery.engine.config import integer, refuse, switch
 from audio_lottery.engine.program import Program
-from audio_lottery.engine.weights import Weights
-from audio_lottery.errors import LotteryError
+from audio_lottery.engine.weights import Weights, by_frequency, taps
 
 VGG_LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2")  # 3 x 3, a maximum over 2 x 2 after every second
 
@@ -28,14 +25,13 @@ class Layout:
     @classmethod
     def read(cls, kind: str, conf: dict) -> "Layout":
         """From ``encoder`` and ``encoder_conf``."""
-        if conf.get("in_channel", 1) != 1:
-            raise LotteryError(f"{kind} encoder with in_channel: the engine cannot run it: export the model as ONNX")
+        refuse(conf.get("in_channel", 1) != 1, f"{kind} encoder with in_channel")
         layers, projected = integer(conf, "num_layers", 4), switch(conf, "use_projection", True)
         steps = conf.get("subsample", (2, 2, 1, 1)) if kind == "rnn" and projected else ()
         steps = [integer({"subsample": step}, "subsample", 1) for step in steps or ()][:layers]
         return cls(
             vgg=kind == "vgg_rnn",
-            gru=conf.get("rnn_type", "lstm") == "gru",
+            gru=recurrent_type(conf) == "gru",
             bidirectional=switch(conf, "bidirectional", True),
             projected=projected,
             layers=layers,
@@ -53,6 +49,28 @@ class Layout:
         """Fewest input frames that give one output frame."""
         return self.subsampling
 
+    @property
+    def streams(self) -> bool:
+        """Whether it can go on from where it stopped."""
+        return not self.bidirectional
+
+    @property
+    def step(self) -> int:
+        """Frames that :meth:`EncoderBuilder.body` makes one of."""
+        return math.prod(self.steps)
+
+    @property
+    def front(self) -> list[tuple[int, int, int]]:
+        """(kernel, stride, padding) over time of what stands before the recurrent layers."""
+        return [(3, 1, 1), (3, 1, 1), (2, 2, 0)] * 2 if self.vgg else []
+
+
+def recurrent_type(conf: dict) -> str:
+    """``rnn_type``: lstm or gru."""
+    kind = conf.get("rnn_type", "lstm")
+    refuse(kind not in ("lstm", "gru"), f"rnn_type: {kind}")
+    return kind
+
 
 class EncoderBuilder:
     """Adds an encoder's operations to a program. Tensors are called ``prefix`` + ESPnet's names."""
@@ -62,25 +80,26 @@ class EncoderBuilder:
 
     def build(self, source: int, features: int) -> int:
         """From buffer ``source`` [features, frames] to the buffer of the encoder's output."""
-        arrange = None
-        if self.layout.vgg:
-            source, features, channels = self._vgg(source, features)
+        return self.body(self.front(source))
 
-            def arrange(w: np.ndarray) -> np.ndarray:  # torch: [channel][freq]; here [freq][channel]
-                return w.reshape(len(w), channels, -1).transpose(0, 2, 1).reshape(len(w), -1)
-
-        name = f"{self.prefix}enc.{int(self.layout.vgg)}"
-        return (self._projected if self.layout.projected else self._plain)(source, name, arrange)
-
-    def _vgg(self, source: int, features: int) -> tuple[int, int, int]:
+    def front(self, source: int) -> int:
+        """The convolutions, where there are any."""
         channels = 1
-        for i, layer in enumerate(VGG_LAYERS):
-            matrix = self.w.matrix(f"{self.prefix}enc.0.{layer}", lambda w: w.transpose(0, 3, 1, 2).reshape(len(w), -1))
+        for i, layer in enumerate(VGG_LAYERS if self.layout.vgg else ()):
+            matrix = self.w.matrix(f"{self.prefix}enc.0.{layer}", taps)
             source = self.p.conv(source, matrix, channels, (3, 3), (1, 1), (1, 1), "relu")
             channels = matrix.rows
             if i % 2:
-                source, features = self.p.max_pool(source, channels), (features + 1) // 2
-        return source, features * channels, channels
+                source = self.p.max_pool(source, channels)
+        return source
+
+    def body(self, source: int) -> int:
+        """The recurrent layers."""
+        arrange = None
+        if self.layout.vgg:
+            arrange = by_frequency(len(self.w.array(f"{self.prefix}enc.0.{VGG_LAYERS[-1]}.weight")))
+        name = f"{self.prefix}enc.{int(self.layout.vgg)}"
+        return (self._projected if self.layout.projected else self._plain)(source, name, arrange)
 
     def _layer(self, source: int, name: str, layer: int, arrange) -> int:
         suffixes = [f"l{layer}", f"l{layer}_reverse"][: 1 + self.layout.bidirectional]

@@ -6,6 +6,21 @@ from audio_lottery.engine import backend
 from audio_lottery.errors import LotteryError
 from audio_lottery.export.ticket_file import TicketFile
 
+BATCH_NORM_EPS = 1e-5  # torch's default
+
+
+def taps(w: np.ndarray) -> np.ndarray:
+    """The filters of a Conv2d over time and frequency, as :meth:`program.Program.conv` wants them.
+
+    torch: [out, in, time, freq]; here [out, freq x in x time]
+    """
+    return w.transpose(0, 3, 1, 2).reshape(len(w), -1)
+
+
+def by_frequency(channels: int):
+    """For a matrix behind such convolutions: torch counts inputs [channel][freq], the engine [freq][channel]."""
+    return lambda w: w.reshape(len(w), channels, -1).transpose(0, 2, 1).reshape(len(w), -1)
+
 
 class Weights:
     """Finds tensors by name, counts which ones a network used.
@@ -30,41 +45,64 @@ class Weights:
         if tensor is None:
             raise LotteryError(
                 f"{name}: not in this ticket though its configuration needs it: it was trained with another "
-                "version of ESPnet; export it as ONNX instead"
+                "version of ESPnet; export it as ONNX with audio-lottery export_onnx"
             )
         if tensor.dtype not in ("float32", "float16", "float64"):
-            raise LotteryError(f"{name}: {tensor.dtype}, the engine runs float32: export it as ONNX instead")
+            raise LotteryError(f"{name}: {tensor.dtype}, not float32: export it as ONNX with audio-lottery export_onnx")
         self.used.add(name)
         return np.asarray(tensor.data, np.float32)
 
-    def recurrent(self, prefix: str, suffix: str, gru: bool, arrange=None):
-        """Input and state matrix of one direction of a torch LSTM or GRU layer, e.g. suffix ``l0_reverse``."""
+    def recurrent(self, prefix: str, suffix: str, gru: bool, arrange=None, single: bool = False):
+        """Input and state matrix of one direction of a torch LSTM or GRU layer, e.g. suffix ``l0_reverse``.
+
+        single: the input comes one frame at a time, too
+        """
         names = [f"{prefix}.weight_{kind}_{suffix}" for kind in ("ih", "hh")]
         given_bias, state_bias = (self.array(f"{prefix}.bias_{kind}_{suffix}") for kind in ("ih", "hh"))
         if not gru:  # the LSTM's biases only ever appear as a sum
             given_bias, state_bias = given_bias + state_bias, np.zeros_like(state_bias)
-        given = self._pack(names[0], arrange, given_bias)
-        state = backend.matrix(self.array(names[1]), state_bias, "vector")
-        self.forms[names[1]] = state.kind
-        return given, state
+        given = self._vector(names[0], given_bias) if single else self._pack(names[0], arrange, given_bias)
+        return given, self._vector(names[1], state_bias)
 
-    def matrix(self, prefix: str, arrange=None, scale: float = 1.0):
-        """``prefix``.weight and, where there is one, ``prefix``.bias, both times ``scale``; packed.
+    def vector(self, prefix: str):
+        """``prefix``.weight and .bias, packed for one frame at a time."""
+        bias = self.array(f"{prefix}.bias") if f"{prefix}.bias" in self else None
+        return self._vector(f"{prefix}.weight", bias)
 
+    def _vector(self, name: str, bias: np.ndarray | None):
+        matrix = backend.matrix(self.array(name), bias, "vector")
+        self.forms[name] = matrix.kind
+        return matrix
+
+    def matrix(self, prefix: str, arrange=None, scale: float | np.ndarray = 1.0, shift: np.ndarray | None = None):
+        """``prefix``.weight and, where there is one, ``prefix``.bias, both times ``scale``, plus ``shift``; packed.
+
+        scale, shift: one number a row, as batch norm has them
         arrange: turns the tensor (its int8 codes too) into [rows, columns]; None: all but the first dimension
         are columns.
         """
-        bias = self.array(f"{prefix}.bias") * np.float32(scale) if f"{prefix}.bias" in self else None
+        scale = np.asarray(scale, np.float32)
+        bias = self.array(f"{prefix}.bias") * scale if f"{prefix}.bias" in self else None
+        if shift is not None:
+            bias = shift if bias is None else bias + shift
         return self._pack(f"{prefix}.weight", arrange, bias, scale)
 
-    def _pack(self, name: str, arrange, bias: np.ndarray | None, scale: float = 1.0):
+    def batch_norm(self, prefix: str, eps: float = BATCH_NORM_EPS) -> tuple[np.ndarray, np.ndarray]:
+        """What a batch norm does after training: times the first, plus the second [channels]."""
+        names = ("weight", "bias", "running_mean", "running_var")
+        weight, bias, mean, variance = (self.array(f"{prefix}.{name}").astype(np.float64) for name in names)
+        scale = weight / np.sqrt(variance + eps)
+        return scale, bias - mean * scale
+
+    def _pack(self, name: str, arrange, bias: np.ndarray | None, scale: np.ndarray | None = None):
         arrange = arrange or (lambda w: w.reshape(w.shape[0], -1))
-        weights = arrange(self.array(name)) * np.float32(scale)
+        scale = np.float32(1) if scale is None else scale
+        weights = arrange(self.array(name)) * scale.reshape(-1, 1)
         codes = self._ticket.codes.get(name)
         if not self._int8 or weights.shape[1] < 16:  # a few inputs cannot pay for rounding the activations
             matrix = backend.matrix(weights, bias, self._kind)
         elif codes is not None:
-            matrix = backend.matrix(weights, bias, codes=(arrange(codes[0]), codes[1] * np.float32(scale)))
+            matrix = backend.matrix(weights, bias, codes=(arrange(codes[0]), codes[1] * scale))
         else:
             matrix = backend.matrix(weights, bias, "int8")
         self.forms[name] = matrix.kind

@@ -104,6 +104,51 @@ def test_numpy_says_the_same(ticket, audio, capsys, monkeypatch):
     assert capsys.readouterr().out == compiled
 
 
+@pytest.fixture(scope="module")
+def streaming(tmp_path_factory):
+    """A ticket of an LSTM that reads one way, made of nothing but tensors."""
+    rng = np.random.default_rng(5)
+    shapes = {"frontend.logmel.melmat": (129, MELS), "ctc.ctc_lo.weight": (len(TOKENS), SIZE),
+              "ctc.ctc_lo.bias": (len(TOKENS),), "encoder.enc.0.nbrnn.weight_ih_l0": (4 * SIZE, MELS),
+              "encoder.enc.0.nbrnn.weight_hh_l0": (4 * SIZE, SIZE), "encoder.enc.0.nbrnn.bias_ih_l0": (4 * SIZE,),
+              "encoder.enc.0.nbrnn.bias_hh_l0": (4 * SIZE,), "encoder.enc.0.l_last.weight": (SIZE, SIZE),
+              "encoder.enc.0.l_last.bias": (SIZE,)}  # fmt: skip
+    state = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    state["frontend.logmel.melmat"] = np.abs(state["frontend.logmel.melmat"])
+    state["ctc.ctc_lo.weight"] *= 4
+    state["normalize.mean"], state["normalize.std"] = np.full(MELS, 5.7, np.float32), np.full(MELS, 1.5, np.float32)
+    config = {"encoder": "rnn", "normalize": "global_mvn", "token_type": "char", "frontend_conf": {"fs": 8000, "n_fft": 256, "hop_length": 80},
+              "encoder_conf": {"num_layers": 1, "hidden_size": SIZE, "bidirectional": False,
+                               "use_projection": False}}  # fmt: skip
+    path = tmp_path_factory.mktemp("streaming") / "a.ticket"
+    ticket_file.write(path, ticket_file.make(state, {}, config, TOKENS))
+    return path
+
+
+def test_streams_of_a_file_and_a_microphone(streaming, audio, capsys, monkeypatch):
+    assert call(streaming, audio / "one.wav") == 0
+    whole = capsys.readouterr().out
+    assert call(streaming, audio / "one.wav", "--stream", "true") == 0
+    out, err = capsys.readouterr()
+    assert out == whole and err.splitlines()[-1] in whole and len(err.splitlines()) > 2
+    samples, _ = soundfile.read(audio / "one.wav", dtype="int16")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(samples.astype("<i2").tobytes())))
+    assert call(streaming, "-", "--stream", "true", "--format", "json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[-1]["text"] == whole.strip() and rows[-1]["seconds"] == 1.0
+    assert all("partial" in row for row in rows[:-1]) and len(rows) > 2
+
+
+def test_a_beam_and_an_ngram_model(ticket, audio, tmp_path, capsys):
+    words = "\n".join(f"-1\t{word}" for word in ("<s>", "</s>", "a", "b", "<space>"))
+    (tmp_path / "one.arpa").write_text(f"\\data\\\nngram 1=5\n\n\\1-grams:\n{words}\n\n\\end\\\n")
+    texts = []
+    for extra in ((), ("--ngram", tmp_path / "one.arpa", "--ngram_weight", 3), ("--penalty", -3)):
+        assert call(ticket, audio / "one.wav", "--beam_size", 8, *extra) == 0
+        texts.append(capsys.readouterr().out.strip())
+    assert len(texts[0]) > len(texts[1]) and len(texts[0]) > len(texts[2])
+
+
 def test_another_rate_is_resampled(ticket, audio, capsys):
     samples, rate = soundfile.read(audio / "one.wav")
     soundfile.write(audio / "up.wav", np.repeat(samples, 2), 2 * rate)
@@ -120,7 +165,10 @@ def test_bad_input(ticket, audio, tmp_path, capsys):
     assert len(out.splitlines()) == 2  # the good ones
     assert len(err.splitlines()) == 3 and all(word in err for word in ("bad.wav", "short.wav", "--channel"))
     (tmp_path / "empty").mkdir()
-    for argv in ((ticket, tmp_path / "empty"), (audio / "one.wav", audio / "one.wav")):
+    one = audio / "one.wav"
+    for argv in ((ticket, tmp_path / "empty"), (one, one), (ticket, one, "--stream", "true"),
+                 (ticket, one, "--beam_size", 0), (ticket, one, "--penalty", 1),
+                 (ticket, one, "--beam_size", 4, "--ngram", tmp_path / "no.arpa")):  # fmt: skip
         assert call(*argv) == 1
         assert capsys.readouterr().err.count("\n") == 1
 

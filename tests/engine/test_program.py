@@ -30,7 +30,9 @@ def check(build, channels, reference, frames=FRAMES, threads=(1, 2), atol=2e-5):
 
 
 @pytest.mark.parametrize(
-    "kind, function", [("relu", F.relu), ("swish", F.silu), ("tanh", torch.tanh), ("sigmoid", torch.sigmoid)]
+    "kind, function",
+    [("relu", F.relu), ("swish", F.silu), ("tanh", torch.tanh), ("sigmoid", torch.sigmoid), ("gelu", F.gelu),
+     ("relu20", lambda x: x.clamp(0, 20))],
 )
 def test_activations(backend, kind, function):
     def build(program, source):
@@ -43,7 +45,7 @@ def test_activations(backend, kind, function):
 
 def test_activations_at_the_ends_of_the_range(backend):
     x = torch.tensor([[-1e30, -200.0, -88, -87, -20, -1e-30, 0, 1e-30, 20, 87, 88, 200, 1e30]])
-    for kind, function in (("swish", F.silu), ("sigmoid", torch.sigmoid), ("tanh", torch.tanh)):
+    for kind, function in (("swish", F.silu), ("sigmoid", torch.sigmoid), ("tanh", torch.tanh), ("gelu", F.gelu)):
         program = new_program()
         buffer = program.buffer(1)
         program.activate(buffer, kind)
@@ -81,16 +83,34 @@ def test_glu_add_and_positions(backend):
     check(build, 12, reference)
 
 
+def test_views(backend):
+    """Parts of a buffer are read and written like buffers."""
+
+    def build(program, source):
+        both, out = program.buffer(10), program.buffer(5)
+        first, second = program.view(both, 0, 5), program.view(both, 5, 5)
+        program.linear(source, second, matrix(np.eye(5, dtype=np.float32)))
+        program.affine(second, first, np.full(5, 2.0), np.zeros(5))
+        program.multiply(second, first)
+        program.add(first, second)
+        program.depthwise(second, out, np.ones((5, 1), np.float32), np.zeros(5))
+        return both
+
+    check(build, 5, lambda x: torch.cat([2 * x * x, x + 2 * x * x]))
+
+
 @pytest.mark.parametrize("taps", [1, 3, 15, 31])
-def test_depthwise(backend, taps):
+@pytest.mark.parametrize("causal", [False, True])
+def test_depthwise(backend, taps, causal):
     weight, bias = noise(20, 1, taps), noise(20)
+    pad = (taps - 1, 0) if causal else (taps // 2, taps // 2)
 
     def build(program, source):
         out = program.buffer(20)
-        program.depthwise(source, out, weight[:, 0].numpy(), bias.numpy())
+        program.depthwise(source, out, weight[:, 0].numpy(), bias.numpy(), causal)
         return out
 
-    check(build, 20, lambda x: F.conv1d(x[None], weight, bias, padding=taps // 2, groups=20)[0])
+    check(build, 20, lambda x: F.conv1d(F.pad(x, pad)[None], weight, bias, groups=20)[0])
 
 
 def test_attention(backend):
@@ -191,6 +211,38 @@ def test_max_pool_and_subsample(backend):
     check(every_second, 15, lambda x: x[:, ::2], frames=[1, 2, 3, 64])
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru", "depthwise"])
+def test_piece_by_piece_is_as_the_whole(backend, kind):
+    """What a program with ``left`` keeps from run to run; attention: test_stream.py."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(7, 60)).astype(np.float32)
+    gates = 27 if kind == "gru" else 36
+    cells = [(matrix(rng.normal(size=(gates, 7))), matrix(rng.normal(size=(gates, 9)), None, "vector"))]
+    weight = rng.normal(size=(7, 5)).astype(np.float32)
+
+    def build(left):
+        program = new_program(1, left)
+        source = program.buffer(7)
+        out = program.buffer(7 if kind == "depthwise" else 9)
+        if kind == "depthwise":
+            program.depthwise(source, out, weight, np.zeros(7), causal=True)
+        else:
+            program.recurrent(source, out, 9, cells, kind == "gru")
+        return program, source, out
+
+    program, source, out = build(None)
+    program.run(source, x)
+    want = program.read(out).copy()
+    program, source, out = build(0)
+    for _ in range(2):
+        program.reset()
+        pieces = []
+        for first, last in ((0, 1), (1, 4), (4, 24), (24, 60)):
+            program.run(source, x[:, first:last])
+            pieces.append(program.read(out).copy())
+        assert np.abs(np.hstack(pieces) - want).max() < 1e-5
+
+
 def test_what_does_not_fit(engine):
     program = program_module.Program()
     a, b = program.buffer(3), program.buffer(4)
@@ -198,3 +250,7 @@ def test_what_does_not_fit(engine):
         program.add(a, b)
     with pytest.raises(ValueError):
         program.run(a, np.ones((4, 2), np.float32))
+    with pytest.raises(ValueError):
+        program.view(a, 2, 2)
+    with pytest.raises(ValueError):
+        program.view(program.view(b, 0, 2), 0, 1)

@@ -70,7 +70,7 @@ static size_t attention_scratch(int frames, int dk) {
     return 2 * (size_t)dk * VL + 2 * VL * (score_width(frames) + VL) + (size_t)score_width(frames) * VL + 4 * VL;
 }
 
-// Queries first .. first + count - 1; `first` is a multiple of VL.
+// Queries first .. first + count - 1, and up to VL - 1 more, whose results mean nothing.
 static void attention(const Heads* h, int first, int count, float* scratch) {
     const int frames = h->frames, dk = h->dk;
     const int64_t width = score_width(frames) + VL;  // the shifted rows begin up to VL - 1 columns later

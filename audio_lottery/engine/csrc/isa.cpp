@@ -19,6 +19,6 @@ namespace {
 #define TEXT(a) TEXT_(a)
 
 extern "C" const Kernels JOIN(al_kernels_, AL_ISA) = {
-    TEXT(AL_ISA), VL, MANY_REGISTERS ? 4 : 6, linear, linear_from, layer_norm, activate, glu, add, affine, depthwise,
+    TEXT(AL_ISA), VL, MANY_REGISTERS ? 4 : 6, linear, linear_from, layer_norm, activate, glu, add, multiply, affine, depthwise,
     attention, attention_scratch, matvec, lstm_step, gru_step, turn, pool, stride,
 };

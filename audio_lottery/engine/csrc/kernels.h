@@ -5,7 +5,7 @@
 #include "matrix.h"
 #include <cstddef>
 
-enum Activation : int32_t { RELU = 1, SWISH = 2, TANH = 3, SIGMOID = 4 };
+enum Activation : int32_t { RELU = 1, SWISH = 2, TANH = 3, SIGMOID = 4, GELU = 5, RELU20 = 6 };
 
 struct Heads {  // one head of self-attention over `frames` frames; all [dk][ld]
     const float *q, *k, *v;
@@ -14,8 +14,8 @@ struct Heads {  // one head of self-attention over `frames` frames; all [dk][ld]
     int frames, dk;
     // relative positions (Transformer-XL): null, or biases [dk], and projected distances [dk][pos_ld], where
     // column `centre` is distance 0 and column centre - n is "n frames back"
-    const float *bias_u, *bias_v, *pos;
-    int64_t pos_ld, centre;
+    const float *bias_u = nullptr, *bias_v = nullptr, *pos = nullptr;
+    int64_t pos_ld = 0, centre = 0;
 };
 
 struct Kernels {
@@ -31,9 +31,10 @@ struct Kernels {
     void (*activate)(float* x, int64_t ld, int channels, int nv, int kind);
     void (*glu)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv);
     void (*add)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv, float scale);
+    void (*multiply)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv);
     void (*affine)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv, const float* scale,
                    const float* shift);
-    // `row` has (taps - 1) / 2 zeros before its first frame and after its last
+    // y[t] = bias + sum of row[t + k] * weight[k]
     void (*depthwise)(const float* row, float* y, int nv, const float* weight, int taps, float bias);
     void (*attention)(const Heads* h, int first, int count, float* scratch);
     size_t (*attention_scratch)(int frames, int dk);  // floats

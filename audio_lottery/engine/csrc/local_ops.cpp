@@ -63,6 +63,14 @@ struct Add : Op {
     float scale;
 };
 
+struct Multiply : Op {
+    using Op::Op;
+    void tile(Program& p, int v, int nv, float*) override {
+        Place x = place(p, src, v), y = place(p, dst, v);
+        p.k->multiply(x.data, x.ld, y.data, y.ld, x.channels, nv);
+    }
+};
+
 struct Affine : Op {
     Affine(int s, int d, int n, const float* a, const float* b) : Op(s, d), scale(a, a + n), shift(b, b + n) {}
     void tile(Program& p, int v, int nv, float*) override {
@@ -97,6 +105,7 @@ std::unique_ptr<Op> make_layer_norm(int s, int d, int n, const float* gain, cons
 std::unique_ptr<Op> make_activate(int b, int kind) { return std::make_unique<Activate>(b, kind); }
 std::unique_ptr<Op> make_glu(int s, int d) { return std::make_unique<Glu>(s, d); }
 std::unique_ptr<Op> make_add(int s, int d, float scale) { return std::make_unique<Add>(s, d, scale); }
+std::unique_ptr<Op> make_multiply(int s, int d) { return std::make_unique<Multiply>(s, d); }
 std::unique_ptr<Op> make_affine(int s, int d, int n, const float* scale, const float* shift) {
     return std::make_unique<Affine>(s, d, n, scale, shift);
 }

@@ -27,6 +27,8 @@ static void activate(float* x, int64_t ld, int channels, int nv, int kind) {
         case SWISH: map(x, ld, channels, nv, [](V a) { return a * sigmoid(a); }); break;
         case TANH: map(x, ld, channels, nv, [](V a) { return vtanh(a); }); break;
         case SIGMOID: map(x, ld, channels, nv, [](V a) { return sigmoid(a); }); break;
+        case GELU: map(x, ld, channels, nv, [](V a) { return gelu(a); }); break;
+        case RELU20: map(x, ld, channels, nv, [](V a) { return vmin(vmax(a, V{}), splat(20.0f)); }); break;
     }
 }
 
@@ -41,6 +43,11 @@ static void add(const float* x, int64_t ldx, float* y, int64_t ldy, int channels
     for (int c = 0; c < channels; c++)
         for (int v = 0; v < nv; v++)
             store(y + c * ldy + v * VL, load(x + c * ldx + v * VL) * scale + load(y + c * ldy + v * VL));
+}
+
+static void multiply(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv) {
+    for (int c = 0; c < channels; c++)
+        for (int v = 0; v < nv; v++) store(y + c * ldy + v * VL, load(x + c * ldx + v * VL) * load(y + c * ldy + v * VL));
 }
 
 static void affine(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv, const float* scale,

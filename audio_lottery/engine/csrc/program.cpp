@@ -15,9 +15,11 @@ void sinusoids(float* out, int64_t ld, int channels, int first, int step, int co
 
 void Program::resize(int buffer, int frames) {
     Buffer& b = buffers[buffer];
+    if (b.parent >= 0) return resize(b.parent, frames);
     b.frames = frames;
     b.ld = 16 * (((frames + 15) / 16) | 1);  // an odd number of cache lines: see native.pad
     b.memory.at_least((size_t)b.channels * b.ld + 64);
+    for (int view : b.views) buffers[view].frames = b.frames, buffers[view].ld = b.ld;
 }
 
 void Program::run(int input, const float* x, int frames) {

@@ -9,8 +9,9 @@ struct Buffer {
     int channels = 0;
     int frames = 0;
     int64_t ld = 0;
+    int parent = -1, first = 0;  // of a view: channels first .. first + channels - 1 of the buffer `parent`
+    std::vector<int> views;      // of this buffer
     Floats memory;
-    float* data() const { return memory.data(); }
 };
 
 class Program;
@@ -26,19 +27,25 @@ public:
     // local: frames [v * VL, (v + nv) * VL) of dst
     virtual void tile(Program&, int /*v*/, int /*nv*/, float* /*scratch*/) {}
     virtual void whole(Program&) {}  // not local: all of dst
+    virtual void reset() {}  // streaming: forget what came before
     const int src, dst;
 };
 
 class Program {
 public:
-    Program(const Kernels* k, int threads) : k(k), pool(threads), scratch(pool.threads()) {}
+    // left: -1, or run() goes on where the last one ended, and attention sees that many frames before its own
+    Program(const Kernels* k, int threads, int left) : k(k), left(left), pool(threads), scratch(pool.threads()) {}
     void run(int input, const float* x, int frames);
-    float* row(int buffer, int channel) { return buffers[buffer].data() + channel * buffers[buffer].ld; }
+    float* row(int buffer, int channel) const {
+        const Buffer& b = buffers[buffer];
+        return (b.parent < 0 ? b : buffers[b.parent]).memory.data() + (b.first + channel) * b.ld;
+    }
     int vectors(int buffer) const { return (buffers[buffer].frames + k->vl - 1) / k->vl; }
     float* worker_scratch(int worker, size_t floats) { return scratch[worker].at_least(floats); }
     void resize(int buffer, int frames);
 
     const Kernels* const k;
+    const int left;
     Pool pool;
     std::vector<Buffer> buffers;
     std::vector<std::unique_ptr<Op>> ops;
@@ -57,9 +64,12 @@ std::unique_ptr<Op> make_layer_norm(int src, int dst, int channels, const float*
 std::unique_ptr<Op> make_activate(int buffer, int kind);
 std::unique_ptr<Op> make_glu(int src, int dst);
 std::unique_ptr<Op> make_add(int src, int dst, float scale);
+std::unique_ptr<Op> make_multiply(int src, int dst);
 std::unique_ptr<Op> make_affine(int src, int dst, int channels, const float* scale, const float* shift);
 std::unique_ptr<Op> make_positions(int buffer);
-std::unique_ptr<Op> make_depthwise(int src, int dst, int channels, const float* weight, const float* bias, int taps);
+// causal: each frame sees taps - 1 frames before itself instead of (taps - 1) / 2 on either side
+std::unique_ptr<Op> make_depthwise(int src, int dst, int channels, const float* weight, const float* bias, int taps,
+                                   bool causal);
 std::unique_ptr<Op> make_attention(int q, int k, int v, int dst, int heads, const Matrix* positions, int channels,
                                    const float* bias_u, const float* bias_v);
 // matrices: for each direction the packed input weights and the packed (VECTOR) state weights

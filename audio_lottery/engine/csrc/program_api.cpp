@@ -5,9 +5,9 @@
 #include "program.h"
 #include <cstring>
 
-AL_API Program* al_program(int threads) {
+AL_API Program* al_program(int threads, int left) {
     const Kernels* k = kernels();
-    return k ? new Program(k, threads < 1 ? 1 : threads) : nullptr;
+    return k ? new Program(k, threads < 1 ? 1 : threads, left) : nullptr;
 }
 AL_API void al_program_free(Program* p) { delete p; }
 
@@ -15,6 +15,14 @@ AL_API int al_buffer(Program* p, int channels) {
     p->buffers.emplace_back();
     p->buffers.back().channels = channels;
     return (int)p->buffers.size() - 1;
+}
+
+// Channels first .. first + channels - 1 of a buffer that is no view itself.
+AL_API int al_view(Program* p, int parent, int first, int channels) {
+    const int view = al_buffer(p, channels);
+    p->buffers[view].parent = parent, p->buffers[view].first = first;
+    p->buffers[parent].views.push_back(view);
+    return view;
 }
 
 AL_API void al_op_linear(Program* p, int src, int dst, const PackedMatrix* m) {
@@ -26,12 +34,14 @@ AL_API void al_op_layer_norm(Program* p, int src, int dst, const float* gain, co
 AL_API void al_op_activate(Program* p, int buffer, int kind) { p->ops.push_back(make_activate(buffer, kind)); }
 AL_API void al_op_glu(Program* p, int src, int dst) { p->ops.push_back(make_glu(src, dst)); }
 AL_API void al_op_add(Program* p, int src, int dst, float scale) { p->ops.push_back(make_add(src, dst, scale)); }
+AL_API void al_op_multiply(Program* p, int src, int dst) { p->ops.push_back(make_multiply(src, dst)); }
 AL_API void al_op_affine(Program* p, int src, int dst, const float* scale, const float* shift) {
     p->ops.push_back(make_affine(src, dst, p->buffers[dst].channels, scale, shift));
 }
 AL_API void al_op_positions(Program* p, int buffer) { p->ops.push_back(make_positions(buffer)); }
-AL_API void al_op_depthwise(Program* p, int src, int dst, const float* weight, const float* bias, int taps) {
-    p->ops.push_back(make_depthwise(src, dst, p->buffers[dst].channels, weight, bias, taps));
+AL_API void al_op_depthwise(Program* p, int src, int dst, const float* weight, const float* bias, int taps,
+                            int causal) {
+    p->ops.push_back(make_depthwise(src, dst, p->buffers[dst].channels, weight, bias, taps, causal != 0));
 }
 AL_API void al_op_attention(Program* p, int q, int k, int v, int dst, int heads, const PackedMatrix* positions,
                             const float* bias_u, const float* bias_v) {
@@ -62,6 +72,9 @@ AL_API int al_run(Program* p, int input, const float* x, int frames) {
     } catch (const std::bad_alloc&) {
         return 1;
     }
+}
+AL_API void al_reset(Program* p) {
+    for (auto& op : p->ops) op->reset();
 }
 AL_API int al_frames(const Program* p, int buffer) { return p->buffers[buffer].frames; }
 // out [channels][frames]

@@ -13,10 +13,14 @@ struct Recurrent : Op {
         const Matrix *input, *state;
         bool backward;
         Floats gates, turned, states;
+        std::vector<float> carried;  // streaming: the last cell and state, each rounded up to 16
     };
 
     Recurrent(int s, int d, bool gru, int size) : Op(s, d), gru(gru), size(size) {}
     bool local() const override { return false; }
+    void reset() override {
+        for (auto& direction : directions) direction->carried.clear();
+    }
 
     void whole_direction(Program& p, Direction& dir, int place, int worker) {
         const int frames = p.buffers[dst].frames, rows = dir.input->rows, vectors = p.vectors(dst), vl = p.k->vl;
@@ -30,9 +34,13 @@ struct Recurrent : Op {
         float* given = dir.turned.at_least((size_t)frames * wide + 64);
         p.k->turn(gates, ld, rows, frames, given, wide);
         float* states = dir.states.at_least((size_t)(frames + 1) * hidden + 64);
-        float *back = space + (extra + 15) / 16 * 16, *cell = back + wide, *zero = cell + hidden;
+        float *back = space + (extra + 15) / 16 * 16, *cell = back + wide, *start = cell + hidden;
         std::memset(cell, 0, sizeof(float) * 2 * hidden);
-        const float* last = zero;
+        if (!dir.carried.empty()) {
+            std::memcpy(cell, dir.carried.data(), sizeof(float) * hidden);
+            std::memcpy(start, dir.carried.data() + hidden, sizeof(float) * hidden);
+        }
+        const float* last = start;
         for (int i = 0; i < frames; i++) {
             const int t = dir.backward ? frames - 1 - i : i;
             float* now = states + t * hidden;
@@ -40,6 +48,10 @@ struct Recurrent : Op {
             if (gru) p.k->gru_step(given + t * wide, back, last, now, size);
             else p.k->lstm_step(given + t * wide, back, cell, now, size);
             last = now;
+        }
+        if (p.left >= 0) {
+            dir.carried.assign(cell, cell + hidden);
+            dir.carried.insert(dir.carried.end(), last, last + hidden);
         }
         p.k->turn(states, hidden, frames, size, p.row(dst, place * size), p.buffers[dst].ld);
     }

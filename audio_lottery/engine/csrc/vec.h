@@ -75,6 +75,18 @@ INLINE V reciprocal(V x) {
 }
 INLINE V sigmoid(V x) { return reciprocal(1.0f + vexp(-x)); }
 INLINE V vtanh(V x) { return 2.0f * sigmoid(x + x) - 1.0f; }
+// x * P(a normal variable < x), absolute error below 1e-6 |x|: Abramowitz and Stegun, formula 7.1.26
+INLINE V gelu(V x) {
+    const V z = vmin(vmax(x, -x), splat(18.0f)) * 0.70710678f;
+    const V t = reciprocal(1.0f + z * 0.3275911f);
+    V p = splat(1.061405429f);
+    p = p * t - 1.453152027f;
+    p = p * t + 1.421413741f;
+    p = p * t - 0.284496736f;
+    p = p * t + 0.254829592f;
+    const V tail = p * t * vexp(-z * z) * 0.5f;
+    return x * (x > V{} ? 1.0f - tail : tail);
+}
 
 // rows[i][j] -> rows[j][i]: log2(VL) rounds of zipping row i with row i + VL / 2
 INLINE void transpose(V* rows) {

@@ -6,24 +6,33 @@
 namespace {
 
 struct Depthwise : Op {  // one filter a channel, zeros around the utterance
-    Depthwise(int s, int d, int n, const float* w, const float* b, int taps)
-        : Op(s, d), weight(w, w + (size_t)n * taps), bias(b, b + n), taps(taps) {}
+    Depthwise(int s, int d, int n, const float* w, const float* b, int taps, bool causal)
+        : Op(s, d), weight(w, w + (size_t)n * taps), bias(b, b + n), taps(taps), causal(causal) {}
     bool local() const override { return false; }
+    void reset() override { past.assign(bias.size() * (taps - 1), 0.0f); }
     void whole(Program& p) override {
         constexpr int CHUNK = 16;
-        const int channels = p.buffers[dst].channels, frames = p.buffers[dst].frames, pad = (taps - 1) / 2;
+        const int channels = p.buffers[dst].channels, frames = p.buffers[dst].frames;
+        const int pad = causal ? taps - 1 : (taps - 1) / 2;
         const size_t size = (size_t)p.buffers[src].ld + 2 * pad + 64;
+        const bool goes_on = causal && p.left >= 0 && pad > 0;
+        if (goes_on && past.empty()) reset();
         p.pool.run((channels + CHUNK - 1) / CHUNK, [&](int chunk, int worker) {
             float* line = p.worker_scratch(worker, size);
             std::memset(line, 0, sizeof(float) * size);
             for (int c = chunk * CHUNK; c < std::min(channels, (chunk + 1) * CHUNK); c++) {
+                float* before = goes_on ? past.data() + (size_t)c * pad : nullptr;
+                if (before) std::memcpy(line, before, sizeof(float) * pad);
                 std::memcpy(line + pad, p.row(src, c), sizeof(float) * frames);
                 p.k->depthwise(line, p.row(dst, c), p.vectors(dst), weight.data() + (size_t)c * taps, taps, bias[c]);
+                if (before) std::memcpy(before, line + frames, sizeof(float) * pad);
             }
         });
     }
     std::vector<float> weight, bias;
+    std::vector<float> past;  // streaming: the last taps - 1 frames of each channel
     int taps;
+    bool causal;
 };
 
 // Self-attention over all frames; with a position matrix, with relative positions (Transformer-XL).
@@ -34,8 +43,11 @@ struct Attention : Op {
     }
     bool local() const override { return false; }
 
+    void reset() override { held = 0; }
+
     // What a position projects to depends on the distance alone: one table serves every utterance.
     void prepare(Program& p, int frames) override {
+        frames += std::max(0, p.left);
         if (!positions || frames <= reach) return;
         constexpr int MARGIN = 32;
         reach = (frames + 127) / 128 * 128;
@@ -53,19 +65,61 @@ struct Attention : Op {
         }
     }
 
+    // One row of `to`: the last `kept` frames of what it held, `total` frames long, then the new ones.
+    void shift(float* to, const float* fresh, int total, int frames) const {
+        std::memmove(to, to + total - kept, sizeof(float) * kept);
+        std::memcpy(to + kept, fresh, sizeof(float) * frames);
+    }
+
+    // Streaming: keys and values of up to `left` frames before these ones stand in front of theirs.
+    void follow(Program& p) {
+        const int frames = p.buffers[dst].frames, channels = p.buffers[dst].channels, dk = channels / heads;
+        const int64_t wide = 16 * (((p.left + frames + 15) / 16) | 1) + 32;
+        if (wide > past_ld) {  // a longer piece than any before
+            Floats keys_before = std::move(keys), values_before = std::move(values);
+            keys.at_least(channels * wide + 64), values.at_least(channels * wide + 64);
+            for (int c = 0; c < channels && held; c++) {
+                std::memcpy(keys.data() + c * wide, keys_before.data() + c * past_ld, sizeof(float) * held);
+                std::memcpy(values.data() + c * wide, values_before.data() + c * past_ld, sizeof(float) * held);
+            }
+            past_ld = wide;
+        }
+        kept = std::min(held, p.left);
+        float* query = queries.at_least(channels * past_ld + 64);
+        float* mixed = outputs.at_least(channels * past_ld + 64);
+        for (int c = 0; c < channels; c++) {
+            shift(keys.data() + c * past_ld, p.row(key, c), held, frames);
+            shift(values.data() + c * past_ld, p.row(value, c), held, frames);
+            std::memcpy(query + c * past_ld + kept, p.row(src, c), sizeof(float) * frames);
+        }
+        held = kept + frames;
+        const size_t size = p.k->attention_scratch(held, dk);
+        p.pool.run(heads, [&](int head, int worker) {
+            const int64_t at = head * dk * past_ld;
+            Heads h = head_of(head * dk, {query + at, keys.data() + at, values.data() + at, mixed + at, past_ld, held, dk});
+            p.k->attention(&h, kept, frames, p.worker_scratch(worker, size));
+        });
+        for (int c = 0; c < channels; c++)
+            std::memcpy(p.row(dst, c), mixed + c * past_ld + kept, sizeof(float) * frames);
+    }
+
+    Heads head_of(int channel, Heads h) const {  // with the relative positions
+        if (positions) {
+            h.bias_u = bias_u.data() + channel, h.bias_v = bias_v.data() + channel;
+            h.pos = projected.data() + channel * pos_ld, h.pos_ld = pos_ld, h.centre = centre;
+        }
+        return h;
+    }
+
     void whole(Program& p) override {
+        if (p.left >= 0) return follow(p);
         const int frames = p.buffers[dst].frames, dk = p.buffers[dst].channels / heads;
         const int block = p.pool.threads() > 1 ? 4 * p.k->vl : (frames + 63) / 16 * 16;
         const int blocks = (frames + block - 1) / block;
         const size_t size = p.k->attention_scratch(frames, dk);
         p.pool.run(heads * blocks, [&](int i, int worker) {
             const int head = i / blocks, first = i % blocks * block, c = head * dk;
-            Heads h = {p.row(src, c), p.row(key, c), p.row(value, c), p.row(dst, c), p.buffers[dst].ld, frames, dk,
-                       nullptr, nullptr, nullptr, 0, 0};
-            if (positions) {
-                h.bias_u = bias_u.data() + c, h.bias_v = bias_v.data() + c;
-                h.pos = projected.data() + c * pos_ld, h.pos_ld = pos_ld, h.centre = centre;
-            }
+            Heads h = head_of(c, {p.row(src, c), p.row(key, c), p.row(value, c), p.row(dst, c), p.buffers[dst].ld, frames, dk});
             p.k->attention(&h, first, std::min(block, frames - first), p.worker_scratch(worker, size));
         });
     }
@@ -76,6 +130,9 @@ struct Attention : Op {
     Floats projected;
     int64_t pos_ld = 0;
     int reach = 0, centre = 0;
+    Floats keys, values, queries, outputs;  // streaming: [channels][past_ld]
+    int64_t past_ld = 0;
+    int held = 0, kept = 0;  // frames that keys and values hold; how many of them came before the last run
 };
 
 // Convolution over frequency and time as one matrix product for every output frequency. The input is copied once
@@ -140,8 +197,9 @@ struct Conv : Op {
 
 }  // namespace
 
-std::unique_ptr<Op> make_depthwise(int s, int d, int n, const float* weight, const float* bias, int taps) {
-    return std::make_unique<Depthwise>(s, d, n, weight, bias, taps);
+std::unique_ptr<Op> make_depthwise(int s, int d, int n, const float* weight, const float* bias, int taps,
+                                   bool causal) {
+    return std::make_unique<Depthwise>(s, d, n, weight, bias, taps, causal);
 }
 std::unique_ptr<Op> make_attention(int q, int k, int v, int d, int heads, const Matrix* m, int channels,
                                    const float* u, const float* w) {
