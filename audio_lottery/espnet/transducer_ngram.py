@@ -13,7 +13,8 @@ class NgramScorer:
     """An n-gram model in the place of a neural one: the same calls, no state but the labels so far.
 
     Its scores are ``weight * log10 P(token | history) + penalty``: ESPnet's n-gram scorer for CTC and attention
-    works in log10 too, so ``ngram_weight`` means the same everywhere. ``token_list``: the recipe's tokens in order.
+    works in log10 too, so ``ngram_weight`` means the same everywhere. ``token_list``: the recipe's tokens in order;
+    the last, ``<sos/eos>``, is no label that a transducer may say, though n-gram models give it a probability.
     """
 
     rnn_type = "n-gram"  # ESPnet's search asks whether its model has one
@@ -60,7 +61,9 @@ class NgramScorer:
     def _all_next(self, history: tuple[str, ...]) -> torch.Tensor:
         state, after = self._state(history), kenlm.State()
         scores = [self.model.BaseScore(state, token, after) for token in self.tokens]
-        return self.weight * torch.tensor(scores) + self.penalty
+        fused = self.weight * torch.tensor(scores) + self.penalty
+        fused[-1] = -torch.inf
+        return fused
 
 
 class NgramSearch(BeamSearchTransducer):
