@@ -19,6 +19,7 @@ from audio_lottery.espnet.backend import EspnetBackend
 from audio_lottery.espnet.models import load_state
 from audio_lottery.espnet.trained import (
     Trained,
+    read_checkpoint,
     read_trained,
     refuse_other_modules,
     refuse_other_tokens,
@@ -93,8 +94,7 @@ def read(path: str, theta0: str | None, backend: EspnetBackend, config: LotteryC
     refuse_other_modules(source.config, path, backend.recipe.task, backend.args)
     last = epochs = None
     if source.checkpoint is not None:
-        states = load_state(source.checkpoint)
-        last, epochs = states["model"], max(states["reporter"]["stats"], default=None)
+        last, epochs = read_checkpoint(source.checkpoint)
         refuse_other(own, last, str(source.checkpoint))
     where, start, later = _starts(source, theta0, config)
     for state in filter(None, (start, later)):

@@ -62,6 +62,16 @@ def read_trained(path: Path, size: int) -> Trained:
     return Trained(config, model, _tensors(model, load_state(model)), checkpoint if checkpoint.is_file() else None)
 
 
+def read_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], int | None]:
+    """The last epoch's weights, and its number, of a checkpoint.pth."""
+    states = load_state(path)
+    try:
+        model, epochs = states["model"], max(states["reporter"]["stats"], default=None)
+    except (KeyError, TypeError, ValueError):
+        raise LotteryError(f"{path}: not a checkpoint of ESPnet's: move it away, and the model file is taken") from None
+    return _tensors(path, model), epochs
+
+
 def _model_file(folder: Path) -> Path:
     unpacked = folder / "model.pth"  # of audio-lottery unpack
     return unpacked if unpacked.is_file() else averaged_model_file(folder).resolve()

@@ -125,6 +125,11 @@ def test_a_learning_rate_that_nobody_kept(stock, searched):
     assert "take restart: learning_rate" in searched("--dense_model", stock, "--lottery_args", "--restart finetune")
 
 
+def test_a_checkpoint_that_is_none(stock, searched):
+    torch.save({"model": 3}, stock / "checkpoint.pth")
+    assert "checkpoint.pth: not a checkpoint of ESPnet's" in searched("--dense_model", stock, *ONE_ROUND)
+
+
 def test_a_moment_that_nobody_kept(exp, searched):
     said = searched("--dense_model", exp / "round_00", "--lottery_args", "--rewind 2ep")
     assert "thetak.safetensors holds nothing: take rewind: 0" in said
