@@ -13,6 +13,7 @@ from audio_lottery import granularity, snapshot
 from audio_lottery.config import LotteryConfig, read_resolved
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text
+from audio_lottery.gates import GATES
 from audio_lottery.granularity import Groups
 from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
@@ -47,7 +48,8 @@ def check_masks(layout: Layout) -> Iterator[str]:
 def _count(config: LotteryConfig, mask: Mask, groups: Groups | None, number: int) -> Iterator[str]:
     wanted = config.make_schedule().kept(number, mask.numel)
     selector = groups or granularity.parse(config.granularity).bind({n: tuple(m.shape) for n, m in mask.items()}, None)
-    slack = selector.slack() * (1 if config.make_allocation().carries else len(selector.units))
+    gates = max(map(len, GATES.values())) if config.scope.gates else 1  # each rounded to groups by itself
+    slack = selector.slack() * (1 if config.make_allocation().carries else gates * len(selector.units))
     if abs(mask.kept - wanted) > slack:
         within = f", or up to {slack} more or less" if slack else ""
         yield f"round {number}: the mask keeps {mask.kept} weights, {wanted} are due{within}"

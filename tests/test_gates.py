@@ -197,13 +197,14 @@ class Backend:
         return snapshot.load(round_folder / "final.safetensors")
 
     def facts(self, round_folder):
-        return {}
+        return {"epochs": 1, "steps": 10}
 
 
-@pytest.mark.parametrize("grain", ["weight", "2x1", "row", "1:2"])
-def test_a_search_keeps_whole_tensors_in_its_files_and_its_check_holds(tmp_path, grain):
+@pytest.mark.parametrize(("grain", "allocation"), [("weight", "uniform"), ("2x1", "uniform"), ("row", "uniform"),
+                                                   ("1:2", "uniform"), ("row", "even")])
+def test_a_search_keeps_whole_tensors_in_its_files_and_its_check_holds(tmp_path, grain, allocation):
     config = replace(LotteryConfig(), rounds=1, rate=0.5, granularity=grain, scope=ScopeConfig(gates=True),
-                     allocation="uniform")
+                     allocation=allocation)
     search(tmp_path, config, Backend())
     layout = Layout(tmp_path)
     mask = Mask.load(layout.mask(1))
