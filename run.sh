@@ -238,15 +238,17 @@ inference_tag=${inference_tag:-${inference_name#decode_}}
 raw=$dumpdir/raw
 noises=("${noises[@]/#babble/babble=$raw/$train_set$made}")
 dump=$dumpdir/$feats_type
-read -ra tests <<<"$test_sets"
 if [ -n "$espnet_exp" ]; then
     dev=$(sed -n '/^valid_data_path_and_name_and_type:/{n;s/^[- ]*//;p;q}' "$espnet_exp/config.yaml" 2>/dev/null) ||
         die "--espnet_exp $espnet_exp: no config.yaml in it, seen from $PWD: start in the ESPnet recipe's folder"
     dev=$(dirname "$dev")  # like dump/raw/dev
     dump=$(dirname "$dev")
     valid_set=$(basename "$dev")
-    exp=$expdir/${asr_tag:-$(basename "$espnet_exp")_$(basename "$lottery_conf" .yaml)}
+    exp=$expdir/${asr_tag:-$(basename "$espnet_exp")${heard}_$(basename "$lottery_conf" .yaml)}
 fi
+read -ra named <<<"$test_sets"
+tests=()  # ESPnet's recipes name the dev set too, which is scored anyway
+for name in "${named[@]}"; do [ "$name" = "$valid_set" ] || tests+=("$name"); done
 if [ -z "$asr_tag" ] && [ "$compare_transfer" = false ]; then  # not to be taken for the recipe's own search
     exp+=${dense_model:+_from_model}${source_ticket:+_transferred}
     [ "$source_weights" = true ] || exp+=_mask

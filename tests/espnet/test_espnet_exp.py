@@ -216,7 +216,8 @@ def test_run_sh_takes_the_dev_set_from_the_experiment(stock, tmp_path, repo_root
     program.chmod(0o755)
     link = tmp_path / "lottery.sh"
     link.symlink_to(fake / "run.sh")
-    done = subprocess.run([link, "--stage", "5", "--stop_stage", "8", "--espnet_exp", EXP, "--inference_nj", "1"],
+    done = subprocess.run([link, "--stage", "5", "--stop_stage", "8", "--espnet_exp", EXP, "--inference_nj", "1",
+                           "--test_sets", "train_dev test"],
                           cwd=stock, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("find")]
