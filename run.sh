@@ -181,7 +181,7 @@ for snr in "${train_snrs[@]}" "${snrs[@]}"; do
     [[ $snr =~ ^-?[0-9]+(\.[0-9]+)?$ ]] || die "--train_snr, --test_snrs: $snr: a number in dB is expected"
     [ -n "$noise_root" ] || die "--train_snr, --test_snrs: where noise is, --noise_root says"
 done
-[ -z "$train_snr" ] || awk 'BEGIN { exit !(ARGV[1] <= ARGV[2] + 0) }' "${train_snrs[@]}" ||
+[ -z "$train_snr" ] || awk 'BEGIN { exit !(ARGV[1] + 0 <= ARGV[2] + 0) }' "${train_snrs[@]}" ||
     die "--train_snr $train_snr: the range is turned round: write '${train_snrs[1]} ${train_snrs[0]}'"
 [[ $noise_prob =~ ^(0?\.[0-9]*[1-9][0-9]*|1(\.0*)?)$ ]] ||
     die "--noise_prob $noise_prob: a number above 0, at most 1, is expected"
