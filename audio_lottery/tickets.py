@@ -8,8 +8,8 @@ from audio_lottery.layout import Layout
 
 def parse(ticket: str) -> tuple[Layout, int | None]:
     """The search's folder and the round, None where none is named. A path with a colon in it is taken as a path."""
-    folder, _, number = ticket.rpartition(":")
-    if number.isdigit() and not Path(ticket).exists():
+    folder, colon, number = ticket.rpartition(":")
+    if colon and number.isdigit() and not Path(ticket).exists():
         return Layout(Path(folder)), int(number)
     return Layout(Path(ticket)), None
 

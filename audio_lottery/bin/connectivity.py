@@ -38,6 +38,7 @@ def run(args) -> None:
     from audio_lottery.espnet.versions import require
     from audio_lottery.fileio import write_csv, write_json
     from audio_lottery.report.line_plot import plot_line
+    from audio_lottery.report.matrix import short
     from audio_lottery.tickets import round_folder
 
     require()
@@ -56,7 +57,7 @@ def run(args) -> None:
         folder = Path(args.report)
         write_json(folder / "connectivity.json", result)
         write_csv(folder / "connectivity.csv", rows)
-        plot_line(rows, barriers, (Path(args.first).name, Path(args.second).name), folder / "connectivity.png")
+        plot_line(rows, barriers, short([args.first, args.second]), folder / "connectivity.png")
     if args.json:
         cli.print_json(result)
         return

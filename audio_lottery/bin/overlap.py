@@ -61,9 +61,13 @@ def run(args) -> None:
 
 def _pair(first: str, second: str, masks, restrict: bool) -> dict:
     from audio_lottery.analysis import overlap, shared
+    from audio_lottery.errors import LotteryError
 
-    a, b = shared(masks[first], masks[second]) if restrict else (masks[first], masks[second])
-    whole, tensors = overlap(a, b)
+    try:
+        a, b = shared(masks[first], masks[second]) if restrict else (masks[first], masks[second])
+        whole, tensors = overlap(a, b)
+    except LotteryError as error:
+        raise LotteryError(f"{first} and {second}: {error}") from None
     whole_sizes = masks[first].numel, masks[second].numel
     parts = ", ".join(f"{a.numel / size:.1%}" for size in whole_sizes)
     restricted = "" if set(whole_sizes) == {a.numel} else f" ({len(a)} shared tensors, {parts} of their scopes)"

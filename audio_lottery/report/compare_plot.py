@@ -6,7 +6,8 @@ from pathlib import Path
 from audio_lottery.report.compare import Point
 from audio_lottery.report.plot import COLOURS, density_axis, save
 
-# A method's style is told apart without colour, too.
+# Okabe and Ito's, then four of Tol's muted ones; a method is told apart without colour, too.
+METHODS = (*COLOURS, "#332288", "#882255", "#999933", "#777777")
 MARKERS, LINES = "os^vD*PX<>", ("-", "--", "-.", ":")
 
 
@@ -37,11 +38,11 @@ def plot(points: Sequence[Point], *paths: str | Path) -> bool:
 def _draw(axes, points: Sequence[Point], name: str, index: int) -> None:
     if not points:
         return
-    colour = COLOURS[index % len(COLOURS)]
+    colour = METHODS[index % len(METHODS)]
     x, scores = [100 * point.density_whole for point in points], [point.scores[name] for point in points]
     seeds = max(len(score.wers) for score in scores)
     label = f"{points[0].method} ({seeds} seed{'s' if seeds > 1 else ''})"
-    axes.plot(x, [score.mean for score in scores], LINES[index // len(COLOURS) % len(LINES)], color=colour,
+    axes.plot(x, [score.mean for score in scores], LINES[index // len(METHODS) % len(LINES)], color=colour,
               marker=MARKERS[index % len(MARKERS)], markersize=4, label=label)
     low, high = ([choose(score.wers) for score in scores] for choose in (min, max))
     if len(points) > 1:

@@ -17,7 +17,7 @@ def at_densities(points: Sequence[Point], densities: Sequence[float]) -> list[Po
     return [point for point in points if point.number == 0 or point in chosen]
 
 
-def to_markdown(points: Sequence[Point], alpha: float = 0.05) -> str:
+def to_markdown(points: Sequence[Point]) -> str:
     """A row a point: remaining weights, WER with spread and tests by set, cost."""
     reference, sets = points[0].method, _sets(points)
     heads = ["method", "round", "seeds", "model %", "scope %"]
@@ -25,16 +25,16 @@ def to_markdown(points: Sequence[Point], alpha: float = 0.05) -> str:
         heads += [f"{name} WER", "p dense", f"p {reference}"]
     heads += ["steps", "to find", "all, dense", f"of {reference}'s"]
     lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *(_cells(point, sets) for point in points)]
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", legend(reference, alpha)])
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", legend(reference)])
 
 
-def legend(reference: str, alpha: float = 0.05) -> str:
+def legend(reference: str) -> str:
     """What the columns mean."""
     return (
         "model, scope: weights that remain, of all and of those that may be pruned. WER: mean ± standard deviation "
         "over seeds (no ±: one seed).\n"
         f"p: of the paired permutation test for \"worse than\" the dense models, and than {reference}'s tickets of the "
-        f"nearest density, errors summed over the seeds by utterance; from {alpha:g} on it matches.\n"
+        f"nearest density, errors summed over the seeds by utterance; from 0.05 on it matches.\n"
         "steps: of the ticket's own training. to find: training steps before that. all, dense: both in steps of the "
         "dense model, each weighed by the multiply-accumulates that remain. "
         f"of {reference}'s: all steps over those of {reference}'s ticket of the nearest density.\n"

@@ -15,6 +15,9 @@ def plot_line(rows: Sequence[Mapping[str, float]], barriers: Mapping[str, float]
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    # A model of CTC alone has one loss under two names.
+    barriers = {key: height for key, height in barriers.items()
+                if key == "loss" or any(row[key] != row.get("loss") for row in rows)}
     figure = Figure(figsize=(4.2 * len(barriers), 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     x = [row["share"] for row in rows]
@@ -24,7 +27,9 @@ def plot_line(rows: Sequence[Mapping[str, float]], barriers: Mapping[str, float]
         axes.plot(x, y, "o-", color=colour, markersize=4)
         axes.axhline((y[0] + y[-1]) / 2, color="black", linestyle="--", linewidth=0.8)
         axes.set_title(f"{key}, barrier {height:.3g}", fontsize=9)
-        axes.set_xticks([0, 0.5, 1], [names[0], "half way", names[1]], fontsize=7)
+        ends = axes.set_xticks([0, 0.5, 1], [names[0], "half way", names[1]], fontsize=7)
+        ends[0].label1.set_ha("left")
+        ends[2].label1.set_ha("right")
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
     save(figure, path)

@@ -28,21 +28,22 @@ def plot_overlap(pairs: Sequence[dict], path: str | Path) -> None:
 
 
 def plot_layers(panels: dict[str, np.ndarray], layers: Sequence[str], columns: Sequence[str], path: str | Path) -> None:
-    """Draw panels of values in %, title -> [layers, columns], one beside the other."""
+    """Draw densities in %, and sign changes if given, title -> [layers, columns], one beside the other."""
     wide = 3.2 + 0.45 * len(columns)
     figure, axes = _figure(len(panels), wide * len(panels), 1.6 + 0.24 * len(layers))
     for one, (title, values) in zip(axes, panels.items(), strict=True):
-        heat_map(one, values, layers, columns, title)
+        # Few weights change their sign: colours up to the most that do.
+        heat_map(one, values, layers, columns, title, 100 if one is axes[0] else max(np.nanmax(values), 1.0))
         one.set_xlabel("round")
     save(figure, path)
 
 
-def heat_map(axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> None:
-    """Values in % with their numbers, (rows, columns); NaN stays empty."""
-    image = axes.imshow(values, cmap="viridis", vmin=min(0.0, np.nanmin(values)), vmax=max(np.nanmax(values), 1e-9),
-                        aspect="auto")
-    axes.set_xticks(range(len(columns)), columns, rotation=45 if max(map(len, columns)) > 3 else 0, ha="right"
-                    if max(map(len, columns)) > 3 else "center", fontsize=7)
+def heat_map(axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, highest: float = 100,
+             ) -> None:
+    """Values in % with their numbers, (rows, columns), coloured from 0 to ``highest``; NaN stays empty."""
+    image = axes.imshow(values, cmap="viridis", vmin=min(0.0, np.nanmin(values)), vmax=highest, aspect="auto")
+    slanted = {"rotation": 45, "ha": "right"} if max(map(len, columns)) > 3 else {}
+    axes.set_xticks(range(len(columns)), columns, fontsize=7, **slanted)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
     axes.set_title(title, fontsize=9)
     for (row, column), value in np.ndenumerate(values):

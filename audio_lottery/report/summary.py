@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audio_lottery.fileio import write_text
+from audio_lottery.report.cost import costs
 from audio_lottery.report.plot import plot_wer
 from audio_lottery.report.table import Results, to_markdown
 
@@ -32,6 +33,7 @@ def _facts(results: Results) -> list[str]:
         "Rounds": f"{len(rows)}, {_all(rows, 'epochs')} epochs a round, rate {_all(rows, 'rate')}, "
                   f"seed {_all(rows, 'seed')}",
         "Training": f"{sum(row.get('train_seconds') or 0 for row in rows):.0f} s in all",
+        "Cost": "; ".join(_costs(results)),
         "Decoding": results.inference or "none yet",
         "Scoring": _scoring(results),
         "Versions": ", ".join(f"{key} {value}" for key, value in (first.get("versions") or {}).items()),
@@ -40,6 +42,17 @@ def _facts(results: Results) -> list[str]:
                     f"{os.environ.get('OMP_NUM_THREADS', 'default')} thread(s) a process",
     }
     return [f"- {key}: {value}" for key, value in facts.items() if value]
+
+
+def _costs(results: Results) -> list[str]:
+    """What the chosen tickets cost in training steps, where the ledger tells."""
+    found, lines = costs(results.rows), []
+    for name, number in (("extreme", results.choice.extreme), ("best", results.choice.best)):
+        cost = found.get(number)
+        if cost is not None and cost.steps is not None:
+            dense = "" if cost.dense is None else f", as {cost.dense:.0f} of the dense model"
+            lines.append(f"{name} ticket: {cost.steps:.0f} training steps{dense}, {cost.search:.0f} of them to find it")
+    return lines
 
 
 def _all(rows: Sequence[dict], key: str) -> str:

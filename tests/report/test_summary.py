@@ -24,6 +24,14 @@ def test_the_page_tells_how_to_make_it_again(tmp_path):
         assert text in page
 
 
+def test_the_page_tells_what_a_ticket_costs(tmp_path):
+    macs = {"seconds": 10.0, "dense": 100, "sparse": 50}
+    rows = [{**ROW, "round": number, "steps": 40, "macs": macs, "density_scope": 1 - number / 4,
+             "scores": {"greedy": {"dev": SCORE | {"wer": 10.0 - number}}}} for number in range(3)]
+    page = write_report(collect(rows), tmp_path, "imp")[0].read_text()
+    assert "best ticket: 120 training steps, as 60 of the dense model, 80 of them to find it" in page
+
+
 def test_before_scoring_there_is_a_page_without_picture(tmp_path):
     written = write_report(collect([{"round": 0}]), tmp_path, "imp")
     assert [path.name for path in written] == ["RESULTS.md"]
