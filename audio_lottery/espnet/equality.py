@@ -1,5 +1,6 @@
 """How far apart two models' outputs are, on the same utterances."""
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.tasks import get_task
 
@@ -22,7 +24,11 @@ def utterances(config: dict[str, Any], task: str, model: nn.Module) -> tuple[lis
     """
     for path, name, kind in config.get("valid_data_path_and_name_and_type") or ():
         if name == "speech" and Path(path).is_file():
-            return list(_read(path, kind, task)), str(path)
+            try:
+                return list(_read(path, kind, task)), str(path)
+            except (OSError, RuntimeError, ValueError) as error:
+                raise LotteryError(f"{path}: its first utterances cannot be read ({' '.join(str(error).split())}): "
+                                   "start the command in the recipe's folder") from None
     generator = torch.Generator().manual_seed(0)
     if getattr(model, "frontend", None) is not None:
         shapes = [(1, size) for size in SAMPLES]
@@ -32,8 +38,6 @@ def utterances(config: dict[str, Any], task: str, model: nn.Module) -> tuple[lis
 
 
 def _read(path: str, kind: str, task: str) -> Iterator[tuple[Tensor, Tensor]]:
-    import argparse
-
     chosen = get_task(task)
     with quiet():
         batches = chosen.build_streaming_iterator(

@@ -12,7 +12,10 @@ from audio_lottery.espnet import sizes
 from audio_lottery.espnet.models import averaged_model_file, load_state, stock_model
 from audio_lottery.espnet.tasks import resolve
 from audio_lottery.fileio import read_yaml
-from audio_lottery.shrink import Structure, remove, structures
+from audio_lottery.shrink import Structure, is_empty, remove, structures
+
+# Why a layer stays whose matrices are all zero.
+NORMED = "empty blocks that end in a norm still norm what goes through them, and one block always stays"
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,12 @@ def _remove_layers(shrunk: Shrunk) -> None:
     for stack, embed, set_number in sizes.stacks(shrunk.config):
         blocks = shrunk.model.get_submodule(stack)
         before, gone = len(blocks), remove(blocks, shrunk.model.get_submodule(embed))
+        idle = sum(is_empty(block) for block in blocks)
         if gone:
             set_number(len(blocks))
-            shrunk.changes.append(Change(f"{stack.partition('.')[0]}_conf.num_blocks", before, len(blocks)))
+        if gone or idle:
+            shrunk.changes.append(Change(f"{stack.partition('.')[0]}_conf.num_blocks", before, len(blocks), idle,
+                                         NORMED if idle else ""))
 
 
 def _set_shared(shrunk: Shrunk, found: list[Structure]) -> None:
@@ -124,6 +130,8 @@ def _heads(covered: list[Structure], needed: int) -> tuple[int, str, dict[str, i
     if not all(covered[0].kind.can_widen(one.module) for one in covered):
         return before, "ESPnet normalises queries and keys over a head, whose size it derives from their number", {}
     after = next(heads for heads in range(needed, before + 1) if size % heads == 0)
+    if after == before:
+        return before, f"{needed} heads are needed, and no number from {needed} to {before - 1} divides {size}", {}
     why = (f"matrices stay {size} x {size}, since ESPnet's heads times their size are the size of the block "
            "(--exact_sizes true makes them smaller)")
     return after, why, {"width": size // after}

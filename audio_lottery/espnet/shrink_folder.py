@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import equality
@@ -47,8 +48,7 @@ def shrink_round(folder: Path, out: Path, exact_sizes: bool = False) -> dict[str
         "round": str(folder), "exact_sizes": exact_sizes, "difference": difference, "compared_on": source,
         "changes": [dataclasses.asdict(change) for change in shrunk.changes],
         "parameters": [sum(one.numel() for one in network.parameters()) for network in (model, built)],
-        # Of the encoder with all in front of it and the output layer; products with zeros are counted too.
-        "macs": [macs_of(network, config, MACS_SECONDS, tokens=10).dense for network in (model, built)],
+        "macs": [_macs(network, config) for network in (model, built)],
         "bytes": [os.stat(path).st_size for path in (file, made)],
     }
     write_json(out / REPORT, report)
@@ -75,6 +75,15 @@ def _copy(path: Path, out: Path) -> str:
     with atomic_path(out / path.name) as temporary:
         shutil.copyfile(path, temporary)
     return str(out / path.name)
+
+
+def _macs(model: nn.Module, config: dict[str, Any]) -> int:
+    """For ten seconds and ten tokens, of all but a search's beam; products with zeros are counted too."""
+    counted = macs_of(model, config, MACS_SECONDS, tokens=10)
+    decoder = counted.decoder
+    if decoder is None:
+        return counted.dense
+    return counted.dense + decoder.utterance.dense + decoder.tokens * (decoder.token.dense + decoder.attention)
 
 
 def _reason(shrunk: Shrunk) -> str:

@@ -21,6 +21,11 @@ def constant(block: nn.Module) -> Tensor | None:
     return sum(scale * last.bias.detach() for last, scale in _ends(block))
 
 
+def is_empty(block: nn.Module) -> bool:
+    """Whether all matrices and filters of a block are zero."""
+    return not any(bool((value != 0).any()) for value in block.parameters() if value.dim() > 1)
+
+
 def remove(stack: nn.Sequential | nn.ModuleList, embed: nn.Module | None) -> list[int]:
     """Remove the blocks that add a constant; their numbers. One block always stays.
 

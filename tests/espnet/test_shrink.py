@@ -179,7 +179,8 @@ def test_heads_are_fewer_and_wider_in_stock_espnet(folder, tmp_path, name):
 def test_heads_whose_number_does_not_divide_the_block_stay(folder, tmp_path, capsys):
     exp = folder("conformer", by_magnitude("head", 0.25))
     assert shrink(exp, tmp_path)[1] == 1
-    assert "nothing can be removed: encoder_conf.attention_heads: " in capsys.readouterr().err
+    assert ("nothing can be removed: encoder_conf.attention_heads: 3 heads are needed, and no number from 3 to 3 "
+            "divides 16: try --exact_sizes true") in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -239,8 +240,26 @@ def test_layers(folder, tmp_path, part, numbers, key):
     out, status, report = shrink(folder("transformer", layers(part, *numbers)), tmp_path)
     assert status == 0 and report["difference"] <= 1e-5
     left = 3 - min(len(numbers), 2)
-    assert report["changes"][0] == {"key": key, "before": 3, "after": left, "idle": 0, "why": ""}
+    change, all_empty = report["changes"][0], len(numbers) == 3
+    assert (change["key"], change["before"], change["after"], change["idle"]) == (key, 3, left, int(all_empty))
+    assert report["macs"][1] < report["macs"][0]
     assert len(stock_model(out, "transformer").get_submodule(part)) == left
+
+
+def test_a_conformers_layers_stay_and_it_says_why(folder, tmp_path, capsys):
+    assert shrink(folder("conformer", layers("encoder.encoders", 1)), tmp_path)[1] == 1
+    assert "encoder_conf.num_blocks: empty blocks that end in a norm still norm" in capsys.readouterr().err
+
+
+def test_audio_that_is_not_there(folder, data, tmp_path, capsys):
+    exp = folder("conformer", by_magnitude("ffn_channel", 0.5))
+    config = Layout(exp).round(1) / "config.yaml"
+    (tmp_path / "wav.scp").write_text("utt1 nowhere.wav\n")
+    config.write_text(config.read_text().replace(str(data / "dev/wav.scp"), str(tmp_path / "wav.scp")))
+    assert shrink(exp, tmp_path)[1] == 1
+    assert "wav.scp: its first utterances cannot be read" in capsys.readouterr().err
+    config.write_text(config.read_text().replace(str(tmp_path / "wav.scp"), "moved/wav.scp"))
+    assert shrink(exp, tmp_path)[2]["compared_on"] == "random input"
 
 
 @pytest.mark.parametrize("name", ["conformer", "transducer"])
