@@ -1,5 +1,6 @@
 """What tests share: where the repository and the corpora are, and whether sclite is there."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -38,6 +39,23 @@ def sclite() -> str:
     if found is None:
         pytest.skip("sclite is not installed (Debian package sctk)")
     return found
+
+
+@pytest.fixture
+def stopping():
+    """``(kind, method, call) ->`` a backend of a class that is interrupted at that call of one of its methods."""
+
+    def make(kind: type, method: str, call: int):
+        calls = itertools.count(1)
+
+        def stop(self, *args):
+            if next(calls) == call:
+                raise KeyboardInterrupt
+            return getattr(kind, method)(self, *args)
+
+        return type("Stopping", (kind,), {method: stop})()
+
+    return make
 
 
 @pytest.fixture

@@ -217,19 +217,9 @@ def straight(tmp_path_factory):
     ("finetune", "calibration", 2), ("finetune", "learning_rate", 1), ("fresh", "fresh", 1), ("fresh", "train", 3),
     ("fresh", "weights", 2),
 ])
-def test_stopped_anywhere_it_ends_the_same(tmp_path, straight, name, method, call):
-    class Stopping(TorchBackend):
-        calls = 0
-
-    def stop(self, *args):
-        type(self).calls += 1
-        if type(self).calls == call:
-            raise KeyboardInterrupt
-        return getattr(TorchBackend, method)(self, *args)
-
-    setattr(Stopping, method, stop)
+def test_stopped_anywhere_it_ends_the_same(tmp_path, straight, stopping, name, method, call):
     with pytest.raises(KeyboardInterrupt):
-        search(tmp_path, replace(PLAIN, **STOPPED[name]), Stopping())
+        search(tmp_path, replace(PLAIN, **STOPPED[name]), stopping(TorchBackend, method, call))
     run(tmp_path, **STOPPED[name])
     assert digests(tmp_path) == straight[name]
 

@@ -123,19 +123,9 @@ def test_a_finished_search_does_nothing_again(finished):
 
 @pytest.mark.parametrize("method", ["train", "weights", "facts"])
 @pytest.mark.parametrize("call", range(1, 8))
-def test_stopped_anywhere_it_ends_the_same(finished, tmp_path, method, call):
-    class Stopping(TorchBackend):
-        calls = 0
-
-    def stop(self, *args):
-        type(self).calls += 1
-        if type(self).calls == call:
-            raise KeyboardInterrupt
-        return getattr(TorchBackend, method)(self, *args)
-
-    setattr(Stopping, method, stop)
+def test_stopped_anywhere_it_ends_the_same(finished, stopping, tmp_path, method, call):
     try:
-        search(tmp_path, CONFIG, Stopping())
+        search(tmp_path, CONFIG, stopping(TorchBackend, method, call))
     except KeyboardInterrupt:
         search(tmp_path, CONFIG, TorchBackend())
     assert folder_digest(tmp_path) == folder_digest(finished.folder)

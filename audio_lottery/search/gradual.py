@@ -48,8 +48,8 @@ class Gradual:
 
     def course(self, job: Job) -> "_Course":
         """The steps of the mask's changes, and what remains after each."""
-        begin, end, every = (Span.parse(getattr(self, key), f"within_conf: {key}").steps(job.length)
-                             for key in ("begin", "end", "every"))
+        begin, end = (Span.parse(one, "within_conf").steps(job.length) for one in (self.begin, self.end))
+        every = Span.parse(self.every, "within_conf").interval(job.length)
         if end <= begin:
             raise LotteryError(f"within_conf: end: {self.end} (step {end}) is not after begin: {self.begin} (step "
                                f"{begin}): take an end from {begin + 1}it to {job.length.steps}it")

@@ -46,7 +46,7 @@ class Regrowing:
     """
 
     def __init__(self, job: Job, method, every: object, end: object, wants_gradient: bool):
-        self.every = Span.parse(every, "within_conf: every").steps(job.length)
+        self.every = Span.parse(every, "within_conf: every").interval(job.length)
         self.end = Span.parse(end, "within_conf: end").steps(job.length)
         self.wants_gradient, self._method, self._seed = wants_gradient, method, job.seed
         if not 1 <= self.every < self.end:

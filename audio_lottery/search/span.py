@@ -49,6 +49,10 @@ class Span:
         whole = {"it": 1, "ep": length.steps_per_epoch, "": length.steps}[self.unit]
         return round(self.count * whole)
 
+    def interval(self, length: Length) -> int:
+        """The same as the time between two events: a fraction of a short run is at least a step."""
+        return max(self.steps(length), 1 if self.count and not self.unit else 0)
+
     def epochs(self, length: Length) -> int:
         """The same in whole epochs, rounded up."""
         whole = {"it": Fraction(1, length.steps_per_epoch), "ep": Fraction(1), "": Fraction(length.epochs)}[self.unit]
