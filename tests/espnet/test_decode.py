@@ -73,3 +73,24 @@ def test_an_unknown_inference_option_is_refused(exp, recipe, tmp_path, capsys):
     config.write_text("beam_sizes: 2\n")
     assert cli.main(decode, arguments(exp, recipe, config, "--tag", "bad")) == 1
     assert "ESPnet refused the decoding options" in capsys.readouterr().err
+
+
+def test_another_language_model_decodes_anew_and_an_unfit_one_is_refused(exp, recipe, tmp_path, capsys):
+    """The file's content counts, not its name."""
+    pytest.importorskip("kenlm", reason="KenLM's Python module is not installed")
+    from audio_lottery.bin import ngram
+
+    lm, config = tmp_path / "lm.arpa", tmp_path / "decode_lm.yaml"
+    config.write_text(f"beam_size: 2\nctc_weight: 1.0\nngram_weight: 0.5\nngram_file: {lm}\n")
+    command = arguments(exp, recipe, config, "--tag", "lm")
+    estimate = ["--text", str(recipe.dump / "train/text"), "--utt_ids", "true", "--out", str(lm), "--token_list",
+                str(recipe.folder / "tokens/tokens.txt"), "--method", "python"]
+    for order, said in (("2", "6 decoded"), ("2", "up to date"), ("3", "6 decoded")):
+        assert cli.main(ngram, [*estimate, "--order", order]) == 0
+        assert cli.main(decode, command) == 0, capsys.readouterr().err
+        assert said in capsys.readouterr().out
+    (tmp_path / "text").write_text("other words altogether\n")
+    assert cli.main(ngram, ["--text", str(tmp_path / "text"), "--out", str(lm), "--order", "2"]) == 0
+    assert cli.main(decode, command) == 1
+    error = capsys.readouterr().err
+    assert "its words are not the tokens of" in error and error.count("\n") == 1, error

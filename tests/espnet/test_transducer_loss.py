@@ -250,7 +250,8 @@ def test_an_ngram_model_is_fused_by_options(experiment, tmp_path, encoder):
     for name, sentence in (("lm", [words[0], words[1]]), ("other", ["x", "y", "z"])):
         model = estimate(count_ngrams([sentence] * 9 + [words if name == "lm" else sentence], 3))
         arpa.write(tmp_path / f"{name}.arpa", lambda model=model: arpa.lines(model), "<sos/eos>")
-    main([*command, "--ngram_file", str(tmp_path / "lm.arpa"), "--ngram_weight", "50", "--penalty", "5"])
+    main([*command, "--beam_size", "5", "--ngram_file", str(tmp_path / "lm.arpa"), "--ngram_weight", "1000",
+          "--penalty", "500"])
     assert hypotheses(tmp_path)["long"].split() == words[:2]
     with pytest.raises(LotteryError, match="not the tokens of"):
         main([*command, "--ngram_file", str(tmp_path / "other.arpa")])
