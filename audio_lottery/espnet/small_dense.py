@@ -6,7 +6,6 @@ ICLR 2019). Round 0 is the dense model; a round after it is an ordinary ESPnet e
 
 import dataclasses
 import json
-import logging
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -24,7 +23,6 @@ from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.masks import find_search
 
-log = logging.getLogger("audio_lottery")
 PARTS = ("encoder_conf", "decoder_conf", "joint_network_conf")
 # How far the number of parameters may be from the ticket's.
 TOLERANCE = 0.1
@@ -40,13 +38,13 @@ def search(folder: str | Path, config: LotteryConfig, backend: EspnetBackend, la
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     targets = ticket_sizes(find_search(layout.folder, config.small_dense), config)
     narrower = {number: resized(backend, target, number) for number, target in targets.items()
-                if not layout.done(number).exists()}
+                if Ledger(layout.ledger).get(number) is None}
     rounds.search(folder, config, backend, 0, begins)
     with rounds.locked(layout.folder):
-        for number in targets:
-            if number <= last and number in narrower:
-                _train(layout, narrower[number], number)
-                _record(layout, backend, narrower[number], number)
+        for number, smaller in narrower.items():
+            if number <= last:
+                _train(layout, smaller, number)
+                _record(layout, smaller, number)
 
 
 def ticket_sizes(source: Layout, config: LotteryConfig) -> dict[int, int]:
@@ -104,7 +102,7 @@ def _train(layout: Layout, backend: EspnetBackend, number: int) -> None:
     write_json(layout.done(number), {"round": number, "seconds": round(seconds, 1)})
 
 
-def _record(layout: Layout, dense: EspnetBackend, backend: EspnetBackend, number: int) -> None:
+def _record(layout: Layout, backend: EspnetBackend, number: int) -> None:
     """The round's line, with densities and costs as shares of the dense model's."""
     ledger, facts = Ledger(layout.ledger), backend.facts(layout.round(number))
     first = ledger.get(0)
@@ -112,12 +110,12 @@ def _record(layout: Layout, dense: EspnetBackend, backend: EspnetBackend, number
         sizes = dict(backend.model.named_parameters())
         scope = sum(sizes[name].numel() for name in backend.scope())
     macs = {**facts["macs"], "dense": first["macs"]["dense"]}
+    share = macs["sparse"] / macs["dense"]
     ledger.record(number, **{
-        **facts, "macs": macs, "kept_scope": scope, "numel_scope": first["numel_scope"],
+        **facts, "macs": macs, "macs_density": share, "kept_scope": scope, "numel_scope": first["numel_scope"],
         "density_scope": scope / first["numel_scope"], "nonzero_whole": parameters(backend),
         "numel_whole": first["numel_whole"], "density_whole": parameters(backend) / first["numel_whole"],
         "mask_digest": None, "rate": None, "rewind": first["rewind"], "restart": first["restart"],
         "train_seconds": read_json(layout.done(number))["seconds"], "sizes": _confs(backend),
-        "dense_equivalent_steps": facts["steps"] * macs["sparse"] / macs["dense"], "search_steps": 0,
-        "search_dense_equivalent_steps": 0, "cores": os.cpu_count(),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
+        "dense_equivalent_steps": facts["steps"] * share, "search_steps": 0, "search_dense_equivalent_steps": 0,
+        "cores": os.cpu_count(), "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
