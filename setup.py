@@ -68,6 +68,7 @@ setup(
         "hydra-core>=1.3,<1.4",
     ],
     extras_require={
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.18"],  # audio-lottery export_onnx; tested: 1.23.2 and 1.32.0
         "lm": ["kenlm>=0.2"],  # n-gram scores while decoding; built from source, so it needs a C++ compiler
         "test": ["pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6"],
     },

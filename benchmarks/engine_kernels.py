@@ -1,8 +1,9 @@
-"""One linear layer, pruned: the engine's kernels against torch dense, torch CSR and the engine's own dense kernel.
+"""One linear layer, pruned: the engine's kernels against torch dense, torch CSR, onnxruntime (fp32 and dynamic int8),
+OpenVINO and the engine's own dense kernel, on one thread.
 
 Times are interleaved medians in microseconds for ``frames`` frames; the other columns say how many times
-faster than torch dense each is. int8 weights are pruned in blocks of 1 x 4, 8x1 in blocks of 8 x 1; torch CSR
-is pruned like the sparse one. The last line is JSON.
+faster than torch dense each is. int8 weights are pruned in blocks of 1 x 4, 4x1, 8x1 and 16x1 in blocks of that size;
+torch CSR is pruned like the sparse one. What is not installed is left out. The last line is JSON.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import warnings
 import numpy as np
 import torch
 from engine_race import CLOCKS, race, report
+from other_engines import others
 
 from audio_lottery.engine import native
 
@@ -33,7 +35,9 @@ def measure(rows: int, cols: int, frames: int, density: float, args: argparse.Na
     for name, kind, block in (
         ("dense", "dense", (1, 1)),
         ("sparse", "sparse", (1, 1)),
+        ("4x1", "4x1", (4, 1)),
         ("8x1", "8x1", (8, 1)),
+        ("16x1", "16x1", (16, 1)),
         ("int8", "int8", (1, 4)),
         ("auto", "auto", (1, 1)),
     ):
@@ -41,6 +45,7 @@ def measure(rows: int, cols: int, frames: int, density: float, args: argparse.Na
         matrix = native.Matrix(weights, np.zeros(rows, np.float32), kind)
         contestants[name] = lambda matrix=matrix: matrix.run(source, out, frames)
     with torch.no_grad():
+        contestants |= others(layer, frames_first, 0, 1)
         times = race(contestants, args.turns, args.clock)
     row = {"layer": f"{rows}x{cols}", "frames": frames, "density": density, "torch us": times["torch"] * 1e6}
     return row | {name: times["torch"] / times[name] for name in times if name != "torch"}

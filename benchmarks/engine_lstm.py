@@ -1,4 +1,5 @@
-"""A stack of unidirectional LSTM layers, pruned: the engine against torch, and against itself with dense weights.
+"""A stack of unidirectional LSTM layers, pruned: the engine against torch, onnxruntime and OpenVINO, and against itself
+with dense weights, on one thread.
 
 Times are interleaved medians in milliseconds; the other columns say how many times faster than torch each is.
 "sparse" is pruned weight by weight, "16x1" in blocks of 16 outputs x 1 input. The last line is JSON.
@@ -9,6 +10,7 @@ import argparse
 import numpy as np
 import torch
 from engine_race import CLOCKS, race, report
+from other_engines import others
 
 from audio_lottery.engine import backend
 
@@ -56,9 +58,10 @@ def main() -> None:
                 for name, (program, first) in built.items():
                     contestants[name] = lambda p=program, b=first, x=channels_first: p.run(b, x)
                 with torch.no_grad():
+                    contestants |= others(net, x, 0, 1)
                     times = race(contestants, args.turns, args.clock)
                 row = {"units": units, "frames": frames, "density": density, "torch ms": times["torch"] * 1e3}
-                rows.append(row | {name: times["torch"] / times[name] for name in built})
+                rows.append(row | {name: times["torch"] / times[name] for name in times if name != "torch"})
     report(rows, layers=args.layers, threads=1, clock=args.clock, torch=torch.__version__)
 
 

@@ -42,6 +42,7 @@ COMMANDS = {
     "unpack": "unpack a ticket file into a folder that ESPnet loads",
     "info": "show what a ticket file holds",
     "verify": "verify a ticket file, also against the model it was made from",
+    "export_onnx": "write a round or a ticket file as ONNX, for onnxruntime",
     "transcribe": "recognise audio with a ticket file alone: no torch, no ESPnet",
 }
 

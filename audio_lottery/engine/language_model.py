@@ -60,7 +60,7 @@ class KenLMModel(LanguageModel):
         import kenlm
 
         config = kenlm.Config()
-        config.show_progress = False
+        config.show_progress, config.arpa_complain = False, kenlm.ARPALoadComplain.NONE
         self._model = kenlm.Model(str(path), config)
         self._state, self._tokens = kenlm.State, tokens
 

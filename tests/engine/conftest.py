@@ -42,7 +42,7 @@ def backend(request, engine, monkeypatch):
     return request.param
 
 
-def make_asr(encoder, conf, density=0.2, normalize="utterance_mvn"):
+def make_asr(encoder, conf, density=0.2, normalize="utterance_mvn", decoder=None):
     """An ESPnet CTC model with random weights, pruned at random, and its ticket."""
     import torch
     from espnet2.tasks.asr import ASRTask
@@ -51,9 +51,10 @@ def make_asr(encoder, conf, density=0.2, normalize="utterance_mvn"):
 
     config = ASRTask.get_default_config()
     config |= {
-        "token_list": TOKENS, "encoder": encoder, "encoder_conf": conf, "model_conf": {"ctc_weight": 1.0},
+        "token_list": TOKENS, "encoder": encoder, "encoder_conf": conf,
+        "model_conf": {"ctc_weight": 0.3 if decoder else 1.0},
         "frontend_conf": {"fs": "16k", "hop_length": 160}, "normalize": normalize, "normalize_conf": {},
-        "specaug": None, "token_type": "char", "decoder": None, "init": None,
+        "specaug": None, "token_type": "char", "decoder": decoder, "init": None,
     }  # fmt: skip
     torch.manual_seed(0)
     model = ASRTask.build_model(argparse.Namespace(**config)).eval()
