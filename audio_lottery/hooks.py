@@ -34,15 +34,16 @@ class Handle:
     def watch(self, wanted: bool) -> None:
         """Whether the gradient of all weights is kept, pruned ones too, until the next call."""
         for zero in self._zeros.values():
-            zero.watching, zero.gradient, zero.seen = wanted, None, None
+            zero.watch(wanted)
 
     def gradient(self) -> dict[str, Tensor]:
-        """Name -> what ``watch`` kept: the sum over the backward passes of a step; zero where there was none."""
+        """Name -> what ``watch`` kept: the sum over a step's backward passes in this process; zero without any."""
         return {name: torch.zeros_like(zero.parameter) if zero.gradient is None else zero.gradient
                 for name, zero in self._zeros.items()}
 
     def remove(self) -> None:
         """Let gradients through again. Pruned weights keep the zeros they have."""
+        self.watch(False)
         for handle in self._handles:
             handle.remove()
 
@@ -73,23 +74,28 @@ class _Zero:
 
     def __init__(self, parameter: Tensor, mask: Tensor):
         self.parameter, self.integer = parameter, _INTEGERS[parameter.element_size()]
-        self.watching, self.gradient, self.seen = False, None, None
+        self.gradient: Tensor | None = None
+        self.watching: RemovableHandle | None = None
         self.set(mask)
 
     def set(self, mask: Tensor) -> None:
         self.bits = mask.to(self.parameter.device, torch.int8).neg_()  # True: all bits set
 
     def __call__(self, parameter: Tensor) -> None:
-        if self.watching:
-            self.keep(parameter)
         parameter.grad.detach().view(self.integer).bitwise_and_(self.bits)
 
-    def keep(self, parameter: Tensor) -> None:
-        """Kept weights' gradients are summed by autograd; those of pruned ones, zeroed each time, here.
+    def watch(self, wanted: bool) -> None:
+        self.gradient = None
+        if wanted and self.watching is None:
+            self.watching = self.parameter.register_hook(self.keep)
+        elif not wanted and self.watching is not None:
+            self.watching.remove()
+            self.watching = None
 
-        Another tensor than before: the gradients were cleared, so this is a new step's first pass.
+    def keep(self, gradient: Tensor) -> None:
+        """Add up what comes in, before it is accumulated: no mask and no average over processes has touched it.
+
+        Where no gradient is accumulated yet, this is a new step's first pass, the one before was skipped.
         """
-        kept = parameter.grad.detach().clone()
-        if parameter.grad is self.seen:
-            kept += self.gradient.masked_fill_(self.bits.bool(), 0)
-        self.gradient, self.seen = kept, parameter.grad
+        first = self.gradient is None or self.parameter.grad is None
+        self.gradient = gradient.detach().clone() if first else self.gradient.add_(gradient.detach())

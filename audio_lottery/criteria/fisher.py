@@ -21,9 +21,6 @@ def fisher(name: str, evidence: Evidence) -> Tensor:
 
 def _diagonal(evidence: Evidence) -> dict[str, Tensor]:
     calibration = evidence.data("fisher")
-    total, number = {}, 0
-    for gradient in gradients.each(evidence, calibration, calibration.utterances):
-        number += 1
-        for name, value in gradient.items():
-            total[name] = total.get(name, 0) + value.double().square()
-    return {name: value / number for name, value in total.items()}
+    sums, number = gradients.total(evidence, calibration, calibration.utterances,
+                                   lambda name, gradient: gradient.square())
+    return {name: value / number for name, value in sums.items()}

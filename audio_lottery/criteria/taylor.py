@@ -19,8 +19,6 @@ def taylor(name: str, evidence: Evidence) -> Tensor:
 
 def _scores(evidence: Evidence) -> dict[str, Tensor]:
     calibration = evidence.data("taylor")
-    total: dict[str, Tensor] = {}
-    for gradient in gradients.each(evidence, calibration, calibration.batches):
-        for name, weight in evidence.weights.items():
-            total[name] = total.get(name, 0) + (gradient[name].double() * weight.detach()).square()
-    return total
+    sums, _ = gradients.total(evidence, calibration, calibration.batches,
+                              lambda name, gradient: (gradient * evidence.weights[name].detach()).square())
+    return sums

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from audio_lottery import ranks
 from audio_lottery.criteria.base import Calibration, Evidence, criteria, needs_data
 from audio_lottery.errors import LotteryError
 
@@ -44,6 +45,7 @@ def _norms(evidence: Evidence, calibration: Calibration) -> dict[str, Tensor]:
     for name in modules:
         if name not in squares:
             raise LotteryError(f"wanda: {name} had no input: leave it out of the scope (scope.exclude)")
+    ranks.sum_(squares)
     return {name: _shaped(module, squares[name].sqrt()) for name, module in modules.items()}
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from audio_lottery import hooks
+from audio_lottery import hooks, ranks
 from audio_lottery.errors import LotteryError
 from audio_lottery.mask import Mask
 from audio_lottery.maskfile import read
@@ -41,6 +41,7 @@ class Changing(Session):
             self.cost = float(kept["dense_equivalent_steps"])
         elif self.main:
             self._save(0)
+        self._mask = ranks.shared_mask(self._mask)
         self.step, self.handle = step, hooks.attach(self.model, self._mask)
         self._expect()
 
@@ -53,7 +54,7 @@ class Changing(Session):
         if due:
             gradient = self._gradient() if self.course.wants_gradient else {}
             mask, found = self.course.change(step, self._mask, named_in(self.model, self._mask), gradient)
-            self._change(mask)
+            self._change(ranks.shared_mask(mask))
             for number, one in found.items() if self.main else ():
                 one.save(self.layout.found(self.folder, number), self._metadata(number))
             self._expect()
@@ -82,9 +83,7 @@ class Changing(Session):
     def _gradient(self) -> dict[str, torch.Tensor]:
         """Of all weights; the sum over processes, so that all come to the same mask."""
         gradient = self.handle.gradient()
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            for one in gradient.values():
-                torch.distributed.all_reduce(one)
+        ranks.sum_(gradient)
         return gradient
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 import logging
 
-from audio_lottery import snapshot
+from audio_lottery import ranks, snapshot
 from audio_lottery.errors import LotteryError
 from audio_lottery.mask import Mask
 from audio_lottery.search.early_bird import distance
@@ -56,6 +56,7 @@ class Stopping(Session):
     def _draw(self, epoch: int) -> None:
         keep = min(self.job.targets[self.target], self.before.kept)
         mask = self.job.draw(keep, self.before, named_in(self.model, self.before), self.target, None)
+        mask = ranks.shared_mask(mask)
         if self.main:
             mask.save(self.layout.changing(self.folder, epoch), {"epoch": str(epoch)})
             self.layout.changing(self.folder, epoch - self.stop.window - 1).unlink(missing_ok=True)
