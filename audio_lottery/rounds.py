@@ -6,10 +6,9 @@ al., "Linear Mode Connectivity and the Lottery Ticket Hypothesis", ICML 2020; on
 """
 
 import contextlib
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text, write_json, write_text
 from audio_lottery.layout import Backend, Layout
 from audio_lottery.ledger import Ledger
+from audio_lottery.lock import locked
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
 from audio_lottery.search import cost, plan
@@ -29,19 +29,6 @@ from audio_lottery.zeros import count
 
 # A search may be continued with other values of these: with more rounds.
 MORE = ("rounds", "only_rounds")
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a search folder; a second search in it is refused. The lock dies with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LotteryError(f"{folder}: another search is running here: wait for it, or take another folder"
-                               ) from None
-        yield
 
 
 def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_round: int | None = None,

@@ -101,6 +101,7 @@ def read(path: str, theta0: str | None, backend: EspnetBackend, config: LotteryC
         refuse_other(own, state, str(where))
     _refuse_restart(path, config, source, start is not None)
     about = {"from": path, "model": str(source.model), "sha256": sha256(source.model), "epochs": epochs,
+             "steps": _steps(source.folder),
              "espnet": source.config.get("version"), "theta0": None if where is None else str(where),
              "tensors": snapshot.digests(source.state),
              "parameters": [name for name, _ in backend.model.named_parameters()]}
@@ -124,6 +125,12 @@ def _starts(source: Trained, theta0: str | None, config: LotteryConfig,
         raise LotteryError(f"rewind: {config.rewind}: {kept} holds {moment or 'nothing'}: take rewind: {moment or 0}, "
                            "or restart: learning_rate")
     return path, start, snapshot.load(kept)
+
+
+def _steps(folder: Path) -> int | None:
+    """Optimiser steps of its training, which a search counts; ESPnet alone doesn't."""
+    path = folder / "steps.json"
+    return max(read_json(path).values()) if path.is_file() else None
 
 
 def _refuse_restart(path: str, config: LotteryConfig, source: Trained, has_start: bool) -> None:

@@ -56,6 +56,9 @@ def test_a_search_goes_on_from_its_own_dense_model_as_if_it_had_trained_it(recip
         assert Mask.load(new.mask(number)) == Mask.load(Layout(exp).mask(number))
         assert model_of(new.round(number)) == model_of(exp / f"round_{number:02d}")
     assert snapshot.digests(snapshot.load(new.theta0)) == snapshot.digests(snapshot.load(Layout(exp).theta0))
+    kinds = ("steps", "search_steps", "search_dense_equivalent_steps")  # what the search costs is known too
+    for row in Ledger(Layout(exp).ledger).rows:
+        assert [Ledger(new.ledger).get(row["round"])[kind] for kind in kinds] == [row[kind] for kind in kinds]
 
 
 def test_round_0_is_an_ordinary_experiment(recipe, stock, exp, searched, decode_config, capsys):

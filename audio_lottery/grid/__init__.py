@@ -1,0 +1,1 @@
+"""Experiment grids: many calls of recipes' run.sh, from one file."""
