@@ -30,6 +30,7 @@ COMMANDS = {
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
     "compare": "compare methods over seeds: WER by density, paired tests, cost of the search",
+    "keep": "keep a finished search, without models, as evidence for RESULTS.md",
     "noise_table": "print WER by density and SNR of searches trained with and without noise",
     "overlap": "compare tickets: weights in common against chance, sign changes",
     "layers": "show where tickets keep their weights: density by layer and round",

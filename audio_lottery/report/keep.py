@@ -1,0 +1,83 @@
+"""Keep what a search found, small enough for git and free of this machine's paths: the evidence for RESULTS.md."""
+
+import re
+import shutil
+from pathlib import Path
+
+import yaml
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import atomic_path, read_json, read_text, read_yaml, write_json, write_jsonl, write_text
+from audio_lottery.ledger import Ledger
+from audio_lottery.report.table import collect
+
+# An absolute path of two or more parts, in a value or inside a command; not a URL's.
+_PATH = re.compile(r"(?<![\w.:/~*)\]])/(?:[\w.+@-]+/)+[\w.+@-]+")
+
+
+def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
+    """Copy ledger, errors by utterance, configurations, picture and commands of a scored search; the files written.
+
+    exp: the search's folder. out: a folder such as results/NAME; made, its files of these names replaced.
+    commands: lines that made the search; without any, those of EXP/report/RESULTS.md.
+    Raises LotteryError where nothing is scored, or errors by utterance are missing.
+    """
+    rows = Ledger(exp / "rounds.jsonl").rows
+    if not collect(rows, inference=_first_tag(rows)).tests:
+        raise LotteryError(f"{exp / 'rounds.jsonl'}: nothing is scored: decode and score the search (stages 7, 8)")
+    if not (exp / "errors.jsonl").is_file():
+        raise LotteryError(f"{exp / 'errors.jsonl'}: no such file, but intervals and tests over seeds need the errors "
+                           "by utterance: run audio-lottery score on this search again (stage 8)")
+    recipe = _recipe(exp)
+    write_jsonl(out / "rounds.jsonl", [without_paths(row, recipe) for row in rows])
+    written = [out / "rounds.jsonl"]
+    for name in ("errors.jsonl", "report/wer.png"):
+        if (exp / name).is_file():
+            written.append(out / Path(name).name)
+            with atomic_path(written[-1]) as temporary:
+                shutil.copyfile(exp / name, temporary)
+    for name in ("lottery.yaml", "training.yaml"):
+        if (exp / name).is_file():
+            written.append(out / name)
+            write_text(written[-1], yaml.safe_dump(without_paths(read_yaml(exp / name), recipe)))
+    if (exp / "source" / "about.json").is_file():
+        written.append(out / "source.json")
+        write_json(written[-1], without_paths(read_json(exp / "source" / "about.json"), recipe))
+    lines = commands or shown_commands(exp / "report" / "RESULTS.md")
+    if lines:
+        written.append(out / "commands.sh")
+        write_text(written[-1], "".join(f"{without_paths(line, recipe)}\n" for line in lines))
+    return written
+
+
+def without_paths(value: object, recipe: Path | None) -> object:
+    """``value`` with absolute paths cut: those below ``recipe`` become relative to it, others their last part."""
+    if isinstance(value, str):
+        return _PATH.sub(lambda found: _cut(found[0], recipe), value)
+    if isinstance(value, dict):
+        return {key: without_paths(one, recipe) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_paths(one, recipe) for one in value]
+    return value
+
+
+def shown_commands(page: Path) -> list[str]:
+    """The lines of the last shell block of a page; none without page or block."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", read_text(page), re.M | re.S) if page.is_file() else []
+    return blocks[-1].splitlines() if blocks else []
+
+
+def _cut(path: str, recipe: Path | None) -> str:
+    if recipe is not None and Path(path).is_relative_to(recipe):
+        return str(Path(path).relative_to(recipe))
+    return Path(path).name
+
+
+def _recipe(exp: Path) -> Path | None:
+    """The folder that holds the search's ``exp/``."""
+    whole = exp.resolve()
+    return next((one.parent for one in whole.parents if one.name == "exp"), None)
+
+
+def _first_tag(rows: list[dict]) -> str | None:
+    return next((tag for row in rows for tag in row.get("scores", {})), None)
