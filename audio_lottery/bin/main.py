@@ -30,6 +30,7 @@ COMMANDS = {
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
     "compare": "compare methods over seeds: WER by density, paired tests, cost of the search",
+    "grid": "run an experiment grid: methods, seeds, backbones, corpora; collect one table",
     "keep": "keep a finished search, without models, as evidence for RESULTS.md",
     "noise_table": "print WER by density and SNR of searches trained with and without noise",
     "overlap": "compare tickets: weights in common against chance, sign changes",

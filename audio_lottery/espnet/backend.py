@@ -1,7 +1,9 @@
 """Rounds trained by ESPnet: the :class:`audio_lottery.rounds.Backend` of the recipes."""
 
+import contextlib
 import logging
 import math
+import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,7 +16,6 @@ from audio_lottery.criteria import Calibration
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import Recipe, parse
 from audio_lottery.espnet.heads import refuse_heads
-from audio_lottery.espnet.launch import Launcher
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.sources import features_of
@@ -46,11 +47,11 @@ HARMLESS = {
 class EspnetBackend:
     """Trains each round as an ordinary ESPnet experiment, in this process or in its own."""
 
-    def __init__(self, recipe: Recipe, scope: ScopeConfig, separate: bool = False, launcher: Launcher | None = None):
+    def __init__(self, recipe: Recipe, scope: ScopeConfig, separate: bool = False):
         recipe.check()
         self.recipe, self.scope_config = recipe, scope
-        self.launcher = launcher or Launcher(recipe.ngpu)
-        self.separate = separate or self.launcher.apart
+        # ESPnet spawns one process a GPU, whose output only a process of its own can collect.
+        self.separate = separate or recipe.ngpu > 1
 
     @cached_property
     def args(self):
@@ -100,7 +101,7 @@ class EspnetBackend:
                 get_task(self.recipe.task).main(cmd=command)
             return
         words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
-        self.launcher.run(words, round_folder, log)
+        _train_apart(words, log)
 
     def length(self) -> Length:
         """Epochs, and optimiser steps of an epoch, that the configuration asks for."""
@@ -109,7 +110,7 @@ class EspnetBackend:
         if self.args.patience is not None:
             raise LotteryError(f"{self.recipe.asr_config}: patience: {self.args.patience}: searches within a training "
                                "run, and stops, need to know its length: leave patience out")
-        batches = batches_per_epoch(self.recipe.task, self.args, self.launcher.ranks)
+        batches = batches_per_epoch(self.recipe.task, self.args)
         return Length(self.args.max_epoch, batches // self.args.accum_grad, kept_models(self.args))
 
     def shares(self) -> dict[str, float]:
@@ -193,6 +194,25 @@ def _trained(macs: AsrMacs) -> int:
     """MACs of a forward pass without the front end: what a training step makes three times."""
     decoder = macs.decoder.attention * macs.decoder.tokens if macs.decoder else 0
     return macs.attention + decoder + sum(tensor.dense for tensor in macs.tensors.values())
+
+
+def _train_apart(words: list[str], log: Path) -> None:
+    """Train in a process of its own; its notes are shown, what its GPU processes print goes to the log.
+
+    Its complaint is read from its stderr, not from the log: that may lie on the disk that is full.
+    """
+    complaint = None
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stderr:
+            if line.startswith("WARNING: "):
+                print(line, end="", file=sys.stderr)
+            elif line.startswith("audio-lottery "):
+                complaint = line.partition(": error: ")[2].strip() or None
+            else:
+                with contextlib.suppress(OSError), open(log, "a", encoding="utf-8") as stream:
+                    stream.write(line)
+    if process.returncode:
+        raise LotteryError(complaint or f"{log}: the training of this round failed: see its end")
 
 
 def _valid_scores(round_folder: Path) -> dict[str, float]:
