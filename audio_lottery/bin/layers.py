@@ -11,7 +11,7 @@ from audio_lottery.bin import cli
 def add_arguments(parser) -> None:
     """The search, and what to show."""
     parser.add_argument("exp", metavar="EXP", help="folder of a search")
-    parser.add_argument("--by", choices=("module", "tensor"), default="module", help="what a line is")
+    parser.add_argument("--by", choices=("module", "kind", "tensor"), default="module", help="what a line is")
     parser.add_argument("--signs", type=cli.str2bool, default=False, help="sign changes, too (reads the models)")
     parser.add_argument("--picture", metavar="FILE", help="draw the heat map (.png or .svg)")
     parser.add_argument("--csv", metavar="FILE", help="write a line a layer and round")

@@ -1,22 +1,24 @@
 """The picture of a comparison: WER against remaining weights, a line a method, a band over its seeds."""
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from audio_lottery.report.compare import Point
+from audio_lottery.report.compare import Point, Score
 from audio_lottery.report.plot import COLOURS, density_axis, save
 
-# Okabe and Ito's, then four of Tol's muted ones; a method is told apart without colour, too.
-METHODS = (*COLOURS, "#332288", "#882255", "#999933", "#777777")
+# Okabe and Ito's, then four that are seen on white and on black; a method is told apart without colour, too.
+METHODS = (*COLOURS, "#7a6fd0", "#aa4499", "#999933", "#777777")
 MARKERS, LINES = "os^vD*PX<>", ("-", "--", "-.", ":")
 
 
-def plot(points: Sequence[Point], *paths: str | Path) -> bool:
-    """Draw to PNG and SVG files, a panel a set; False, and no file, if nothing is scored."""
+def plot(points: Sequence[Point], *paths: str | Path, sets: Sequence[str] | None = None) -> bool:
+    """Draw to PNG and SVG files, a panel a set (default: all); False, and no file, if nothing is scored."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    sets = list(dict.fromkeys(name for point in points for name in point.scores))
+    scored = list(dict.fromkeys(name for point in points for name in point.scores))
+    sets = scored if sets is None else [name for name in sets if name in scored]
     if not sets:
         return False
     figure = Figure(figsize=(6.4 * len(sets), 4.8), layout="constrained")
@@ -28,11 +30,26 @@ def plot(points: Sequence[Point], *paths: str | Path) -> bool:
         density_axis(axes, [100 * point.density_whole for point in points if name in point.scores])
         axes.set_title(name)
         axes.set_xlabel("remaining weights of the whole model (%)")
-        axes.set_ylabel("WER (%), mean over seeds; band: lowest to highest")
+        axes.set_ylabel(f"WER (%), mean over seeds; band: {_bands(points, name)}")
     axes.legend(fontsize=8)
-    for path in paths:
-        save(figure, path)
+    save(figure, *paths)
     return True
+
+
+def band(score: Score) -> tuple[float, float]:
+    """From three seeds on the 95% interval of the mean (Student's t), else the lowest and the highest seed."""
+    if len(score.wers) < 3:
+        return min(score.wers), max(score.wers)
+    from scipy.stats import t
+
+    half = t.ppf(0.975, len(score.wers) - 1) * statistics.stdev(score.wers) / len(score.wers) ** 0.5
+    return max(0.0, score.mean - half), score.mean + half
+
+
+def _bands(points: Sequence[Point], name: str) -> str:
+    many = {len(point.scores[name].wers) > 2 for point in points if name in point.scores}
+    kinds = [text for one, text in ((True, "95% interval"), (False, "lowest to highest")) if one in many]
+    return " (below 3 seeds: ".join(kinds) + ")" * (len(kinds) - 1)
 
 
 def _draw(axes, points: Sequence[Point], name: str, index: int) -> None:
@@ -44,7 +61,7 @@ def _draw(axes, points: Sequence[Point], name: str, index: int) -> None:
     label = f"{points[0].method} ({seeds} seed{'s' if seeds > 1 else ''})"
     axes.plot(x, [score.mean for score in scores], LINES[index // len(METHODS) % len(LINES)], color=colour,
               marker=MARKERS[index % len(MARKERS)], markersize=4, label=label)
-    low, high = ([choose(score.wers) for score in scores] for choose in (min, max))
+    low, high = zip(*map(band, scores), strict=True)
     if len(points) > 1:
         axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
     else:

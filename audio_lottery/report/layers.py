@@ -53,20 +53,20 @@ class Layers:
             tables.append(_table("changed sign %", self.names, self.rounds, self.changed_share))
         return "\n\n".join(tables)
 
-    def plot(self, path: str | Path) -> None:
+    def plot(self, *paths: str | Path) -> None:
         """Draw heat maps of the same."""
         panels = {"remaining weights (%)": 100 * self.density}
         if self.changed_share is not None:
             panels["of which changed sign (%)"] = 100 * self.changed_share
-        plot_layers(panels, self.names, [str(number) for number in self.rounds], path)
+        plot_layers(panels, self.names, [str(number) for number in self.rounds], *paths)
 
 
 def read_layers(layout: Layout, by: str = "module", trained: Callable[[Path], Mapping[str, Tensor]] | None = None,
                 ) -> Layers:
     """Of the masks of a search; with ``trained``, (round folder) -> weights, sign changes since theta0, too.
 
-    by: 'module' sums over the tensors of a module (``encoder.encoders.3``), 'tensor' doesn't. Raises LotteryError
-    for a folder without masks.
+    by: 'module' sums over the tensors of a module (``encoder.encoders.3``), 'kind' over the same tensor of all layers
+    (``encoder.encoders.*.feed_forward.w_1``), 'tensor' over nothing. Raises LotteryError for a folder without masks.
     """
     paths = sorted(layout.folder.glob("masks/round_*.safetensors"))
     rounds = [int(path.stem[6:]) for path in paths]
@@ -75,7 +75,7 @@ def read_layers(layout: Layout, by: str = "module", trained: Callable[[Path], Ma
     if not rounds:
         raise LotteryError(f"{layout.folder}: no masks: give the folder of a search that has pruned rounds")
     masks = [Mask.load(layout.mask(number)) for number in rounds]
-    layer_of = {name: module_of(name) if by == "module" else name for name in masks[0]}
+    layer_of = {name: _GROUPS[by](name) for name in masks[0]}
     names = list(dict.fromkeys(layer_of.values()))
 
     def summed(counts: Mapping[str, int]) -> np.ndarray:
@@ -92,6 +92,13 @@ def read_layers(layout: Layout, by: str = "module", trained: Callable[[Path], Ma
         changed = np.stack([summed({name: pair[0] for name, pair in one.items()}) for one in found], axis=1)
     return Layers(names, rounds, summed({name: mask.numel() for name, mask in masks[0].items()}),
                   np.stack([summed(mask.kept_per_tensor) for mask in masks], axis=1), changed)
+
+
+def _kind_of(name: str) -> str:
+    return ".".join("*" if part.isdigit() else part for part in name.removesuffix(".weight").split("."))
+
+
+_GROUPS = {"module": module_of, "kind": _kind_of, "tensor": str}
 
 
 def _table(title: str, names: Sequence[str], rounds: Sequence[int], values: np.ndarray) -> str:

@@ -7,8 +7,11 @@ import numpy as np
 
 from audio_lottery.report.plot import save
 
+# Numbers on coloured cells. Not plain black, which the page shows in the reader's own colour of text.
+ON_DARK, ON_LIGHT = "#ffffff", "#111111"
 
-def plot_overlap(pairs: Sequence[dict], path: str | Path) -> None:
+
+def plot_overlap(pairs: Sequence[dict], *paths: str | Path) -> None:
     """Draw the Jaccard index of every pair of tickets and how far it is above chance (0: chance, 1: most there is).
 
     pairs: of ``audio-lottery overlap --json``: first, second, all: jaccard, jaccard_by_chance, above_chance.
@@ -24,10 +27,11 @@ def plot_overlap(pairs: Sequence[dict], path: str | Path) -> None:
             at = names.index(pair["first"]), names.index(pair["second"])
             values[at] = values[at[::-1]] = 100 * pair["all"][key]
         heat_map(axes, values, shown, shown, title)
-    save(figure, path)
+    save(figure, *paths)
 
 
-def plot_layers(panels: dict[str, np.ndarray], layers: Sequence[str], columns: Sequence[str], path: str | Path) -> None:
+def plot_layers(panels: dict[str, np.ndarray], layers: Sequence[str], columns: Sequence[str], *paths: str | Path
+                ) -> None:
     """Draw densities in %, and sign changes if given, title -> [layers, columns], one beside the other."""
     wide = 3.2 + 0.45 * len(columns)
     figure, axes = _figure(len(panels), wide * len(panels), 1.6 + 0.24 * len(layers))
@@ -35,7 +39,7 @@ def plot_layers(panels: dict[str, np.ndarray], layers: Sequence[str], columns: S
         # Few weights change their sign: colours up to the most that do.
         heat_map(one, values, layers, columns, title, 100 if one is axes[0] else max(np.nanmax(values), 1.0))
         one.set_xlabel("round")
-    save(figure, path)
+    save(figure, *paths)
 
 
 def heat_map(axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str, highest: float = 100,
@@ -50,7 +54,7 @@ def heat_map(axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[st
         if not np.isnan(value):
             dark = image.norm(value) < 0.6
             axes.text(column, row, f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.1f}", ha="center", va="center",
-                      fontsize=6, color="white" if dark else "black")
+                      fontsize=6, color=ON_DARK if dark else ON_LIGHT)
 
 
 def short(names: Sequence[str]) -> list[str]:

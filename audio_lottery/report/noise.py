@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import atomic_path, write_text
+from audio_lottery.fileio import write_text
 from audio_lottery.metrics.choose import inference_tag, score_of
+from audio_lottery.report.plot import save
 from audio_lottery.report.table import MISSING, percent
 
 
@@ -107,7 +108,7 @@ def write_report(tables: Mapping[str, Sequence[Line]], folder: str | Path, comma
     folder = Path(folder)
     pictures = {name: folder / f"noise_{name}.png" for name in tables}
     for name, lines in tables.items():
-        _plot(lines, pictures[name])
+        plot(lines, pictures[name])
     sections = [to_markdown(tables), *(f"![WER by SNR, {name}]({path.name})" for name, path in pictures.items())]
     if commands:
         sections.append("\n".join(["```sh", *commands, "```"]))
@@ -117,8 +118,8 @@ def write_report(tables: Mapping[str, Sequence[Line]], folder: str | Path, comma
     return [page, data, *pictures.values()]
 
 
-def _plot(lines: Sequence[Line], path: Path) -> None:
-    """WER over SNR, a panel for each training condition, a line for each density."""
+def plot(lines: Sequence[Line], *paths: Path) -> None:
+    """Draw WER over SNR to PNG and SVG files, a panel for each training condition, a line for each density."""
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -139,5 +140,4 @@ def _plot(lines: Sequence[Line], path: Path) -> None:
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("WER (%)")
     panels[-1].legend(title="weights in scope", fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    save(figure, *paths)

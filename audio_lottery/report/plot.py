@@ -11,8 +11,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 MARKS = {"extreme": ("v", "extreme ticket"), "best": ("*", "best ticket")}
 
 
-def plot_wer(results: Results, path: str | Path) -> bool:
-    """Draw WER with its interval per set, the dense model and the tickets to a PNG.
+def plot_wer(results: Results, *paths: str | Path) -> bool:
+    """Draw WER with its interval per set, the dense model and the tickets to PNG and SVG files.
 
     Rounds without scores or densities are left out; False, and no file, if nothing is left.
     """
@@ -30,19 +30,21 @@ def plot_wer(results: Results, path: str | Path) -> bool:
     if not drawn:
         return False
     _finish(axes, [x for points in drawn.values() for x in points])
-    save(figure, path)
+    save(figure, *paths)
     return True
 
 
-def save(figure, path: str | Path) -> None:
-    """Write a figure as PNG or SVG, by the name; equal figures give equal bytes."""
+def save(figure, *paths: str | Path) -> None:
+    """Write a figure as PNG or SVG, by the names; equal figures give equal bytes, text stays text."""
     import matplotlib
 
-    kind = Path(path).suffix.removeprefix(".")
-    if kind not in ("png", "svg"):
-        raise LotteryError(f"{path}: a picture is .png or .svg: name it so")
-    with atomic_path(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "audio_lottery"}):
-        figure.savefig(temporary, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    for path in paths:
+        kind = Path(path).suffix.removeprefix(".")
+        if kind not in ("png", "svg"):
+            raise LotteryError(f"{path}: a picture is .png or .svg: name it so")
+        settings = {"svg.hashsalt": "audio_lottery", "svg.fonttype": "none"}
+        with atomic_path(path) as temporary, matplotlib.rc_context(settings):
+            figure.savefig(temporary, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
 
 
 def _draw_set(axes, results: Results, name: str, colour: str) -> list[float]:
