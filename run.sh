@@ -379,7 +379,16 @@ begun=(${dense_model:+--dense_model "$dense_model"} ${theta0:+--theta0 "$theta0"
 [ -z "$source_ticket" ] || begun+=(--source_ticket "$source_ticket" --source_round "$source_round"
     --source_weights "$source_weights")
 find_ticket() {
-    audio-lottery find "$exp" "${prepared[@]}" "${begun[@]}" ${feats_normalize:+--feats_normalize "$feats_normalize"} \
+    local starter=${train_cmd:-run_jobs.py}
+    [ "$ngpu" = 0 ] || starter=${cuda_cmd:-$starter}
+    read -ra starter <<<"$starter"
+    case ${starter[0]} in
+        run_jobs.py | run.pl) starter=() ;;  # here, in sight
+        *) starter+=(--gpu "$ngpu" "$exp/logs/stage_$now.log")
+            echo "trained by ${starter[0]}: see ${starter[-1]}" ;;
+    esac
+    "${starter[@]}" audio-lottery find "$exp" "${prepared[@]}" "${begun[@]}" \
+        ${feats_normalize:+--feats_normalize "$feats_normalize"} \
         --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args ${asr_noise:-}" \
         --ngpu "$ngpu" "$@"
 }
@@ -404,7 +413,8 @@ if begin 7 "decoding of ${scored[*]}, rounds: $decode_rounds"; then
     fi
     decode=(audio-lottery decode "$exp" --inference_config "$inference_config" --data "$dump"
         --sets "${scored[@]}" --tag "$inference_tag" --rounds "${rounds[@]}" --nj "$inference_nj")
-    "$decode_cmd" "JOB=1:$inference_nj" "$exp/logs/decode_$inference_tag.JOB.log" "${decode[@]}" --job JOB
+    read -ra starter <<<"$decode_cmd"
+    "${starter[@]}" "JOB=1:$inference_nj" "$exp/logs/decode_$inference_tag.JOB.log" "${decode[@]}" --job JOB
     "${decode[@]}" --merge
 fi
 

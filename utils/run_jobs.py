@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Run a job array on this machine: run_jobs.py [--max_jobs N] [JOB=1:4] LOG PROGRAM ARGUMENTS...
+"""Run a job array on this machine: run_jobs.py [--option VALUE ...] [JOB=1:4] LOG PROGRAM ARGUMENTS...
 
 JOB in the log's name and in the arguments becomes the job's number (any name may stand for JOB; it is
-replaced where no letter touches it: x.JOB.log, part_JOB, --job JOB). At most N jobs run at a time (default:
-one per core). Arguments reach the program as they are: no shell reads them again. A log holds the command,
-its output, the times and the exit status. After a failure no further job is started.
+replaced where no letter touches it: x.JOB.log, part_JOB, --job JOB). Arguments reach the program as they are: no
+shell reads them again. A log holds the command, its output, the times and the exit status. Options:
+
+--max_jobs N   jobs that run at a time, at most [one per core]
+--retries N    start a job that failed so many times again [0]; after that no further job is started
+--config, --gpu, --mem, --time, --num_threads, --partition   are for clusters and do nothing here
 """
 
 import os
@@ -15,24 +18,48 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_LINES = 10
+NUMBERS = {"max_jobs": 1, "retries": 0}  # option -> least value
+IGNORED = ("config", "gpu", "mem", "time", "num_threads", "partition")
+EXPECTED = "[--option VALUE ...] [JOB=1:N] LOG PROGRAM ARGUMENTS..."
 
 
-def parse(argv: list[str]) -> tuple[int, str | None, range, list[str]]:
-    """Split the arguments into most jobs at a time, array name, job numbers, and [log, program, ...]."""
-    if argv and argv[0] in ("-h", "--help"):
-        print(__doc__)
-        sys.exit(0)
-    most = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if argv[:1] == ["--max_jobs"]:
-        if len(argv) < 2 or not re.fullmatch(r"[1-9]\d*", argv[1]):
-            raise ValueError("--max_jobs needs a positive number")
-        most, argv = int(argv[1]), argv[2:]
-    name, jobs = None, range(1, 2)
+@dataclass(frozen=True)
+class Call:
+    """What to run. name: the word that stands for the job's number, None without an array."""
+
+    options: dict[str, str]
+    name: str | None
+    jobs: range
+    log: str
+    command: list[str]
+
+    def place(self, job: int) -> tuple[Path, list[str]]:
+        """The log and the command of a job."""
+        put = fill(self.name, job)
+        return Path(put(self.log)), list(map(put, self.command))
+
+    def number(self, option: str, default: int) -> int:
+        """An option that is a whole number."""
+        return int(self.options.get(option, default))
+
+
+def parse(argv: Sequence[str], known: Sequence[str] | None = (*NUMBERS, *IGNORED)) -> Call:
+    """Read the arguments; options are those ``known``, or any (None). Raises ValueError."""
+    options, name, jobs, argv = {}, None, range(1, 2), list(argv)
+    while argv and argv[0].startswith("--"):
+        option = argv.pop(0).removeprefix("--").replace("-", "_")
+        if known is not None and option not in known or not argv:
+            raise ValueError(f"--{option}: no such option with a value: expected {EXPECTED}")
+        options[option] = argv.pop(0)
+        least = NUMBERS.get(option, 0)
+        if option in NUMBERS and not (options[option].isdecimal() and int(options[option]) >= least):
+            raise ValueError(f"--{option} needs a {'positive ' if least else ''}number")
     array = re.fullmatch(r"([A-Za-z_]\w*)=(\d+)(?::(\d+))?", argv[0]) if argv else None
     if array:
         name, first, last = array[1], int(array[2]), int(array[3] or array[2])
@@ -40,10 +67,22 @@ def parse(argv: list[str]) -> tuple[int, str | None, range, list[str]]:
         if not jobs:
             raise ValueError(f"{array[0]}: the last job comes before the first")
     if len(argv) < 2 or argv[0].startswith("-"):
-        raise ValueError("expected [--max_jobs N] [JOB=1:N] LOG PROGRAM ARGUMENTS...")
+        raise ValueError(f"expected {EXPECTED}")
     if len(jobs) > 1 and fill(name, 1)(argv[0]) == argv[0]:
         raise ValueError(f"{argv[0]}: the log's name must contain {name}, or the jobs share one log")
-    return most, name, jobs, argv
+    return Call(options, name, jobs, argv[0], argv[1:])
+
+
+def wanted(argv: Sequence[str], doc: str, known: Sequence[str] | None = (*NUMBERS, *IGNORED)) -> Call:
+    """The call, or the end of the program: help, or one line of what is wrong."""
+    if argv and argv[0] in ("-h", "--help"):
+        print(doc)
+        sys.exit(0)
+    try:
+        return parse(argv, known)
+    except ValueError as error:
+        print(f"{Path(sys.argv[0]).stem}: error: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def fill(name: str | None, job: int) -> Callable[[str], str]:
@@ -57,18 +96,29 @@ def fill(name: str | None, job: int) -> Callable[[str], str]:
 class Runner:
     """Runs commands, each with its log, and can end those under way."""
 
-    def __init__(self):
+    def __init__(self, retries: int = 0):
+        self.retries = retries
         self.lock = threading.Lock()
         self.running: set[subprocess.Popen] = set()
         self.stopped = False
 
     def run(self, log: Path, command: list[str]) -> int | None:
-        """Run one command; return its exit status, or None when it was not started after a failure."""
+        """Run one command, again where it may be; its exit status, or None when it was not started after a failure."""
+        status, tries = self.once(log, command, "w"), 0
+        while status and tries < self.retries and not self.stopped:
+            tries += 1
+            status = self.once(log, command, "a")
+        with self.lock:
+            self.stopped = self.stopped or status not in (0, None)
+        return status
+
+    def once(self, log: Path, command: list[str], mode: str) -> int | None:
+        """Run one command; ``mode``: begin its log (w) or go on with it (a)."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with self.lock:
             if self.stopped:
                 return None
-            with open(log, "w", encoding="utf-8") as stream:
+            with open(log, mode, encoding="utf-8") as stream:
                 stream.write(f"# {shlex.join(command)}\n# started {now()}\n")
             begin = time.monotonic()
             try:
@@ -78,13 +128,11 @@ class Runner:
                         command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
                     )
             except OSError as error:
-                self.stopped = True
                 return end(log, f"{command[0]}: {error.strerror}", 127, begin)
             self.running.add(process)
         status = process.wait()
         with self.lock:
             self.running.discard(process)
-            self.stopped = self.stopped or status != 0
         return end(log, "", status, begin)
 
     def stop(self) -> None:
@@ -118,19 +166,15 @@ def report(results: dict[Path, int | None]) -> int:
         print(f"---- {log}", *lines[-TAIL_LINES:], sep="\n", file=sys.stderr)
     skipped = sum(status is None for status in results.values())
     left = f", {skipped} not started" if skipped else ""
-    print(f"run_jobs: error: {len(failed)} of {len(results)} jobs failed{left}: see "
+    print(f"{Path(sys.argv[0]).stem}: error: {len(failed)} of {len(results)} jobs failed{left}: see "
           + " ".join(map(str, failed)), file=sys.stderr)
     return 1
 
 
 def main(argv: list[str]) -> int:
     """Run the array; return 0 when every job ended with status 0."""
-    try:
-        most, name, jobs, (log, *command) = parse(argv)
-    except ValueError as error:
-        print(f"run_jobs: error: {error}", file=sys.stderr)
-        return 1
-    runner = Runner()
+    call = wanted(argv, __doc__)
+    runner = Runner(call.number("retries", 0))
 
     def interrupted(number: int, _frame) -> None:
         threading.Thread(target=runner.stop).start()  # the handler itself may hold the lock
@@ -138,12 +182,11 @@ def main(argv: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGINT, interrupted)
-    with ThreadPoolExecutor(max_workers=min(most, len(jobs))) as pool:
-        futures = {}
-        for job in jobs:
-            place = fill(name, job)
-            futures[Path(place(log))] = pool.submit(runner.run, Path(place(log)), list(map(place, command)))
-        return report({path: future.result() for path, future in futures.items()})
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    places = [call.place(job) for job in call.jobs]
+    with ThreadPoolExecutor(max_workers=min(call.number("max_jobs", cores), len(places))) as pool:
+        futures = {log: pool.submit(runner.run, log, command) for log, command in places}
+        return report({log: future.result() for log, future in futures.items()})
 
 
 if __name__ == "__main__":
