@@ -30,13 +30,14 @@ def run(args) -> None:
 
     from audio_lottery.errors import LotteryError
     from audio_lottery.mask import Mask
+    from audio_lottery.report.overlap import pair
     from audio_lottery.tickets import mask_file
 
     if len(args.tickets) < 2 and not args.signs:
         raise LotteryError("overlap: one ticket has nothing to be compared with: give two or more, or --signs true")
     paths = {ticket: mask_file(ticket) for ticket in args.tickets}
     masks = {ticket: Mask.load(path) for ticket, path in paths.items()}
-    found = {"pairs": [_pair(a, b, masks, args.shared) for a, b in combinations(masks, 2)],
+    found = {"pairs": [pair(a, b, masks, args.shared) for a, b in combinations(masks, 2)],
              "signs": [_signs(ticket, masks[ticket], paths[ticket]) for ticket in masks] if args.signs else []}
     if args.csv:
         _write_csv(args.csv, found["pairs"])
@@ -47,9 +48,9 @@ def run(args) -> None:
     if args.json:
         cli.print_json(found)
         return
-    for pair in found["pairs"]:
-        print(f"{pair['first']} and {pair['second']}{pair['restricted']}")
-        for row in [pair["all"], *(pair["tensors"] if args.tensors else [])]:
+    for one in found["pairs"]:
+        print(f"{one['first']} and {one['second']}{one['restricted']}")
+        for row in [one["all"], *(one["tensors"] if args.tensors else [])]:
             print(f"  {row['jaccard']:7.2%} overlap, {row['jaccard_by_chance']:7.2%} by chance, densities "
                   f"{row['density_first']:7.2%} and {row['density_second']:7.2%}  {row['name']}")
     for row in found["signs"]:
@@ -57,28 +58,6 @@ def run(args) -> None:
               f"({row['changed'] / max(row['kept'], 1):.2%})")
         for name, (changed, kept) in row["tensors"].items() if args.tensors else ():
             print(f"  {changed / max(kept, 1):7.2%}  {name}")
-
-
-def _pair(first: str, second: str, masks, restrict: bool) -> dict:
-    from audio_lottery.analysis import overlap, shared
-    from audio_lottery.errors import LotteryError
-
-    try:
-        a, b = shared(masks[first], masks[second]) if restrict else (masks[first], masks[second])
-        whole, tensors = overlap(a, b)
-    except LotteryError as error:
-        raise LotteryError(f"{first} and {second}: {error}") from None
-    whole_sizes = masks[first].numel, masks[second].numel
-    parts = ", ".join(f"{a.numel / size:.1%}" for size in whole_sizes)
-    restricted = "" if set(whole_sizes) == {a.numel} else f" ({len(a)} shared tensors, {parts} of their scopes)"
-    return {"first": first, "second": second, "restricted": restricted, "all": _row(whole),
-            "tensors": [_row(one) for one in tensors]}
-
-
-def _row(one) -> dict:
-    return {"name": one.name or "all", "density_first": one.first / one.numel, "density_second": one.second / one.numel,
-            "both": one.both, "jaccard": one.jaccard, "jaccard_by_chance": one.jaccard_by_chance,
-            "above_chance": one.above_chance}
 
 
 def _write_csv(path: str, pairs: list[dict]) -> None:

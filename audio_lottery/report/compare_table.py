@@ -19,13 +19,19 @@ def at_densities(points: Sequence[Point], densities: Sequence[float]) -> list[Po
 
 def to_markdown(points: Sequence[Point]) -> str:
     """A row a point: remaining weights, WER with spread and tests by set, cost."""
+    heads, rows = cells(points)
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", legend(points[0].method)])
+
+
+def cells(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table as text; what is missing is "-"."""
     reference, sets = points[0].method, _sets(points)
     heads = ["method", "round", "seeds", "model %", "scope %"]
     for name in sets:
         heads += [f"{name} WER", "p dense", f"p {reference}"]
     heads += ["steps", "to find", "all, dense", f"of {reference}'s"]
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *(_cells(point, sets) for point in points)]
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + ["", legend(reference)])
+    return heads, [_cells(point, sets) for point in points]
 
 
 def legend(reference: str) -> str:

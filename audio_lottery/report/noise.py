@@ -41,7 +41,7 @@ def collect(searches: Mapping[str, Sequence[dict]], inference: str | None = None
     for training, rows in searches.items():
         tag = inference_tag(rows, inference)
         sets = {name for row in rows for name in row.get("scores", {}).get(tag, {})}
-        for clean, noisy in sorted(_noisy_copies(sets).items()):
+        for clean, noisy in sorted(noisy_copies(sets).items()):
             for row in rows:
                 scores = {snr: score_of(row, tag, name) for snr, name in [(None, clean), *noisy.items()]}
                 scores = {snr: score for snr, score in scores.items() if score}
@@ -53,7 +53,7 @@ def collect(searches: Mapping[str, Sequence[dict]], inference: str | None = None
     return found
 
 
-def _noisy_copies(sets: set[str]) -> dict[str, dict[float, str]]:
+def noisy_copies(sets: set[str]) -> dict[str, dict[float, str]]:
     """Clean set -> SNR -> noisy set."""
     copies: dict[str, dict[float, str]] = {}
     for name in sets:

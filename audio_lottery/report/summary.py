@@ -19,14 +19,14 @@ def write_report(results: Results, folder: str | Path, name: str, commands: Sequ
     sections = [f"# {name}", to_markdown(results)]
     if drawn:
         sections.append(f"![WER against remaining weights]({picture.name})")
-    sections.append("\n".join(["## How it was made", "", *_facts(results)]))
+    sections.append("\n".join(["## How it was made", "", *facts(results)]))
     if commands:
         sections.append("\n".join(["```sh", *commands, "```"]))
     write_text(page, "\n\n".join(sections) + "\n")
     return [page, picture] if drawn else [page]
 
 
-def _facts(results: Results) -> list[str]:
+def facts(results: Results) -> list[str]:
     """Lines on training, versions, scoring and hardware, from the ledger and this machine."""
     first, rows = results.rows[0], results.rows
     facts = {

@@ -1,0 +1,132 @@
+"""Sections on the models themselves: size and work against WER, changed utterances, the engine's speed."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import read_text, write_csv
+from audio_lottery.layout import Layout
+from audio_lottery.report.changes import audio_links, read_changes
+from audio_lottery.report.changes import rows as change_rows
+from audio_lottery.report.html.inputs import Inputs
+from audio_lottery.report.html.parts import Changes, Pictures, Section, Table
+from audio_lottery.report.pareto import Model, front, plot_front
+from audio_lottery.report.table import MISSING, percent
+
+# Utterances shown of each kind and set; all are in changes.csv.
+SHOWN = 25
+
+
+def pareto(inputs: Inputs, pictures: Pictures) -> Section | None:
+    """Multiply-accumulates and file sizes against WER of the first test set, else of dev."""
+    results = inputs.clean
+    dataset = next((name for name in [*results.tests, results.dev]
+                    if any(results.score(row["round"], name) for row in results.rows)), None)
+    if dataset is None:
+        return None
+    wers = {row["round"]: score["wer"] for row in results.rows if (score := results.score(row["round"], dataset))}
+    works = {row["round"]: row["macs"]["sparse"] / 1e9 for row in results.rows if row.get("macs")}
+    sizes = _sizes(inputs, wers)
+    parts, fronts = [], []
+    seconds = next((row["macs"]["seconds"] for row in results.rows if row.get("macs")), 0)
+    for name, title, axis, costs in (("macs", "Work", f"multiply-accumulates for {seconds:g} s of audio (10⁹)", works),
+                                     ("size", "File size", f"ticket file, {inputs.sizes} values (kB)", sizes)):
+        models = [Model(number, costs[number], wers[number]) for number in wers if number in costs]
+        best = front(models)
+        fronts.append({one.round for one in best})
+        if models:
+            alt = f"{dataset} WER over {axis}. Pareto front: " + ", ".join(
+                f"round {one.round} {one.wer:.1f}% at {one.cost:.3g}" for one in best)
+            parts.append(pictures.draw(name, f"{title} against WER, {dataset}", alt,
+                                       partial(plot_front, models, axis, dataset)))
+    rows = [[str(row["round"]), percent(row.get("density_whole")), _cell(works.get(row["round"]), 3),
+             _cell(sizes.get(row["round"]), 1), _cell(wers.get(row["round"]), 1),
+             *("yes" if row["round"] in one else "no" for one in fronts)] for row in results.rows]
+    heads = ["round", "model %", "MACs (10⁹)", "file kB", f"{dataset} WER", "on front: MACs", "on front: size"]
+    legend = ("On the front: no other round has both less WER and less of that, or equals it in one. kB: 1,000 bytes; "
+              f"the file holds mask, {inputs.sizes} values, configuration and tokens." if sizes else
+              "On the front: no other round has both less WER and less work.")
+    return Section("pareto", "Size and work against WER", "", [*parts, Table("Cost by round", heads, rows, legend)])
+
+
+def _sizes(inputs: Inputs, rounds: Mapping[int, float]) -> dict[int, float]:
+    """kB of the first search's rounds as ticket files, of those whose models are there."""
+    if inputs.sizes is None:
+        return {}
+    from audio_lottery.export import container, ticket_file
+    from audio_lottery.export.folder import from_folder
+
+    found, layout = {}, Layout(inputs.exps[0])
+    for number in rounds:
+        folder = layout.round(number)
+        # A round that prunes nothing, as a small dense model, has no mask and no ticket file.
+        if (folder / "config.yaml").exists() and (number == 0 or layout.mask(number).exists()):
+            try:
+                sections = ticket_file.to_sections(from_folder(folder), inputs.sizes)
+            except LotteryError:
+                continue  # its model was deleted
+            found[number] = len(container.build(sections)) / 1000
+    return found
+
+
+def changed(inputs: Inputs, pictures: Pictures) -> Section | None:
+    """Utterances that the ticket recognises otherwise than the dense model, of the first search."""
+    number, tag, exp = inputs.ticket, inputs.results.inference, inputs.exps[0]
+    if number is None or tag is None:
+        return None
+    parts, table = [], []
+    for name in inputs.clean.sets:
+        changes = read_changes(exp, number, tag, name)
+        if not changes:
+            continue
+        table += change_rows(changes, name)
+        worse = [one for one in changes if one.gain < 0]
+        better = [one for one in reversed(changes) if one.gain > 0]
+        note = (f"{len(worse)} utterances got worse, {len(better)} better, {len(changes) - len(worse) - len(better)} "
+                f"changed with as many errors.")
+        parts.append(Changes(name, worse[:SHOWN], better[:SHOWN], note, audio_links(inputs.data, name, inputs.out)))
+    if not parts:
+        return None
+    write_csv(inputs.out / "changes.csv", table)
+    intro = (f"Round {number} of {exp.name} against its dense model, utterance by utterance; wrong words are "
+             f"underlined, inserted ones have a +. Up to {SHOWN} of a kind are shown, the largest change first; "
+             "changes.csv has all.")
+    return Section("changes", "What got better, what got worse", intro, parts)
+
+
+def speed(inputs: Inputs, pictures: Pictures) -> Section | None:
+    """The results of benchmarks, as their last line gives them."""
+    parts = []
+    for path in inputs.benchmarks:
+        found = _last_object(path)
+        rows = found.pop("rows", None) or [found]
+        heads = list(dict.fromkeys(key for row in rows for key in row))
+        about = ", ".join(f"{key} {value}" for key, value in found.items()) if rows != [found] else ""
+        cells = [[_value(row.get(head)) for head in heads] for row in rows]
+        parts.append(Table(path.stem, heads, cells, about))
+    return Section("speed", "Speed", "As the benchmarks printed it, on the processor named below each table.",
+                   parts) if parts else None
+
+
+def _last_object(path: Path) -> dict:
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    try:
+        found = json.loads(lines[-1])
+        if isinstance(found, dict) and all(isinstance(row, dict) for row in found.get("rows", [])):
+            return found
+    except (json.JSONDecodeError, IndexError, TypeError):
+        pass
+    raise LotteryError(f"{path}:{len(lines)}: no JSON object on the last line: give a file that holds what a benchmark "
+                       "printed")
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return MISSING
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return MISSING if value is None else f"{value:.{digits}f}"
