@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "compare methods over seeds: WER by density, paired tests, cost of the search",
     "grid": "run an experiment grid: methods, seeds, backbones, corpora; collect one table",
     "keep": "keep a finished search, without models, as evidence for RESULTS.md",
+    "results": "write RESULTS.md from the kept searches, each claim of the paper judged",
     "noise_table": "print WER by density and SNR of searches trained with and without noise",
     "overlap": "compare tickets: weights in common against chance, sign changes",
     "layers": "show where tickets keep their weights: density by layer and round",

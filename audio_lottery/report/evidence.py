@@ -1,0 +1,160 @@
+"""The searches that were kept under egs2/*/asr1/results, sorted into experiments: one recipe, several methods."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from audio_lottery.config import LotteryConfig, load, read_resolved
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import read_json, read_text, read_yaml
+from audio_lottery.report.compare import Run
+
+# What makes two trainings the same recipe; data, seeds, noise and what a round starts from are told apart otherwise.
+RECIPE = ("encoder", "encoder_conf", "decoder", "decoder_conf", "joint_network_conf", "model_conf", "frontend_conf",
+          "normalize", "specaug_conf", "optim", "optim_conf", "scheduler", "scheduler_conf", "max_epoch", "batch_type",
+          "batch_bins", "batch_size", "accum_grad", "token_type")
+# Keys in which searches of one method may differ.
+FREE = {"rounds": 8, "rate": 0.2, "only_rounds": None, "full_rounds": "last", "seed": 0}
+CLEAN = "clean speech"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One kept search. where: its corpus and split. training: its noise. method: its preset's name."""
+
+    run: Run
+    config: LotteryConfig
+    where: str
+    backbone: str
+    recipe: str
+    training: str
+    method: str
+    dev: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
+        return self.run.folder
+
+    @cached_property
+    def commands(self) -> list[str]:
+        """The lines that made it."""
+        path = self.folder / "commands.sh"
+        return read_text(path).splitlines() if path.exists() else []
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Searches of one recipe on one corpus and split; ``number`` tells recipes of one backbone apart, from 1."""
+
+    backbone: str
+    where: str
+    number: int
+    searches: Sequence[Kept]
+
+    @property
+    def name(self) -> str:
+        """As in tables."""
+        return self.backbone + (f" ({self.number})" if self.number > 1 else "")
+
+    @property
+    def trainings(self) -> list[str]:
+        """Training conditions, clean speech first."""
+        return sorted({one.training for one in self.searches}, key=lambda name: (name != CLEAN, name))
+
+    def methods(self, training: str = CLEAN) -> dict[str, list[Kept]]:
+        """Method -> its searches, one a seed; imp, the reference, is first. Several rates are methods of their own."""
+        mine = [one for one in self.searches if one.training == training]
+        found: dict[str, list[Kept]] = {}
+        for one in sorted(mine, key=lambda one: (one.method != "imp", one.method, str(one.folder))):
+            rates = {other.config.rate for other in mine if other.method == one.method}
+            name = one.method if len(rates) == 1 else f"{one.method}, rate {one.config.rate:g}"
+            found.setdefault(name, []).append(one)
+        return found
+
+
+def collect(root: Path) -> list[Experiment]:
+    """All kept searches of a tree, sorted by corpus, split and backbone. Raises LotteryError when there is none."""
+    ledgers = sorted(root.glob("egs2/*/asr1/results/*/rounds.jsonl"))
+    if not ledgers:
+        raise LotteryError(f"{root / 'egs2'}: no kept search (egs2/CORPUS/asr1/results/NAME/rounds.jsonl): keep one "
+                           "with audio-lottery keep")
+    presets = {path.stem: load(path) for path in sorted(root.glob("conf/lottery/*.yaml"))}
+    groups: dict[tuple[str, str], dict[str, list[Kept]]] = {}
+    for ledger in ledgers:
+        one = read(ledger.parent, root, presets)
+        groups.setdefault((one.where, one.backbone), {}).setdefault(one.recipe, []).append(one)
+    return [Experiment(backbone, where, number, searches) for (where, backbone), recipes in sorted(groups.items())
+            for number, searches in enumerate(sorted(recipes.values(), key=_age), 1)]
+
+
+def _age(searches: Sequence[Kept]) -> tuple[int, str]:
+    """The recipe with most searches first, then by name."""
+    return -len(searches), str(min(one.folder for one in searches))
+
+
+def read(folder: Path, root: Path, presets: Mapping[str, LotteryConfig]) -> Kept:
+    """One kept search."""
+    resolved = read_yaml(folder / "lottery.yaml")
+    training = resolved.get("training") or read_yaml(folder / "training.yaml")
+    config = read_resolved(folder / "lottery.yaml")
+    train, dev = (_data(training, f"{name}_data_path_and_name_and_type") for name in ("train", "valid"))
+    split = next((part for part in dev.parts if part not in ("dump", "raw", "fbank", dev.name)), "")
+    corpus = folder.relative_to(root).parts[1]
+    recipe = json.dumps({key: training.get(key) for key in RECIPE}, sort_keys=True)
+    return Kept(Run.read(folder), config, f"{corpus}, {split.replace('_', ' ')}" if split else corpus,
+                backbone(training), recipe, noise(training, train.name), method(folder, config, presets), dev.name)
+
+
+def backbone(training: Mapping) -> str:
+    """What a recogniser is made of, from its training configuration."""
+    encoder = training.get("encoder") or ""
+    if training.get("joint_network_conf") is not None:
+        blocks = (training.get("encoder_conf") or {}).get("body_conf") or [{}]
+        return f"RNN transducer, {_NAMES.get(blocks[0].get('block_type', encoder), encoder)} encoder"
+    ctc = (training.get("model_conf") or {}).get("ctc_weight", 0.5) == 1
+    return f"{_NAMES.get(encoder, encoder)}, {'CTC' if ctc else 'CTC and attention'}"
+
+
+_NAMES = {"conformer": "Conformer", "transformer": "Transformer", "e_branchformer": "E-Branchformer",
+          "ds2": "CNN-LSTM (Deep Speech 2)", "vgg_rnn": "CNN-LSTM (VGG)", "rnn": "LSTM", "lstm": "LSTM"}
+
+
+def noise(training: Mapping, train: str) -> str:
+    """What was trained on: clean speech, or noise at SNRs, mixed on the fly or into the training set's audio."""
+    named = re.search(r"_snr(-?[\d.]+)to(-?[\d.]+?)(?:p[\d.]+)?$", train)
+    range_ = training.get("train_snr") or (named and named.groups())
+    if not range_:
+        return CLEAN
+    low, high = (float(value) for value in range_)
+    return f"noise at {low:g} to {high:g} dB"
+
+
+def method(folder: Path, config: LotteryConfig, presets: Mapping[str, LotteryConfig]) -> str:
+    """The preset that a search is of, but for the keys in which searches of one method may differ."""
+    if (folder / "source.json").exists():
+        weights = read_json(folder / "source.json").get("weights", True)
+        return "transferred ticket" if weights else "transferred mask"
+    mine = _plain(config)
+    return next((name for name, preset in presets.items() if _plain(preset) == mine), folder.name)
+
+
+def _plain(config: LotteryConfig) -> dict:
+    """What tells methods apart; another search is named by its preset, wherever it lies; scopes of all versions."""
+    plain = dataclasses.replace(config, **FREE).to_dict()
+    for key in ("masks_from", "small_dense"):
+        plain[key] = plain[key] and "imp"
+    if "mask" in plain["allocation_conf"]:
+        plain["allocation_conf"] = {**plain["allocation_conf"], "mask": "imp"}
+    plain["scope"].pop("output_patterns", None)
+    return plain
+
+
+def _data(training: Mapping, key: str) -> Path:
+    """The folder of a data set."""
+    paths = training.get(key) or [["-/-"]]
+    return Path(paths[0][0]).parent

@@ -1,0 +1,164 @@
+"""RESULTS.md from kept searches: numbers and verdicts below are computed by hand."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from audio_lottery.bin import cli, results
+from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import write_json, write_jsonl, write_text
+from audio_lottery.report.claims import CONFIRMED, NOT, UNTESTED, verdicts
+from audio_lottery.report.evidence import backbone, collect, noise
+from audio_lottery.report.evidence_page import page
+from audio_lottery.report.findings import findings
+
+ROOT = Path(__file__).parents[2]
+UTTERANCES = [f"u{n}" for n in range(10)]
+NONE, ONE, ALL, HALF = [0] * 10, [1] + [0] * 9, [1] * 10, [1] * 5 + [0] * 5
+CONFORMER = {"encoder": "conformer", "model_conf": {"ctc_weight": 1.0}, "max_epoch": 2}
+
+
+def kept(root: Path, name: str, rounds: dict, *, seed: int = 0, preset: str = "imp", training: dict = CONFORMER,
+         train: str = "train", sets: tuple = ("dev", "test"), source: dict | None = None) -> Path:
+    """A kept search. rounds: number -> (density of the model, errors by utterance on dev, on test, ...)."""
+    folder = root / "egs2" / "digits" / "asr1" / "results" / name
+    rows, errors = [], []
+    for dataset in sets:
+        errors.append({"inference": "greedy", "set": dataset, "utterances": UTTERANCES, "words": [2] * 10})
+    for number, (density, *by_set) in rounds.items():
+        scores = {}
+        for dataset, found in zip(sets, by_set, strict=True):
+            errors.append({"inference": "greedy", "set": dataset, "round": number, "errors": found})
+            scores[dataset] = {"wer": 5.0 * sum(found), "errors": sum(found), "ci": [0.0, 100.0]}
+        rows.append({"round": number, "seed": seed, "steps": 10, "density_whole": density, "density_scope": density,
+                     "macs": {"seconds": 10.0, "dense": 100, "sparse": 100 * density}, "scores": {"greedy": scores}})
+    write_jsonl(folder / "rounds.jsonl", rows)
+    write_jsonl(folder / "errors.jsonl", errors)
+    shutil.copyfile(ROOT / "conf" / "lottery" / f"{preset}.yaml", folder / "lottery.yaml")
+    paths = {f"{key}_data_path_and_name_and_type": [[f"dump/split/raw/{path}/wav.scp", "speech", "sound"]]
+             for key, path in {"train": train, "valid": "dev"}.items()}
+    write_text(folder / "training.yaml", yaml.safe_dump({**training, **paths, "seed": seed}))
+    if source:
+        write_json(folder / "source.json", source)
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    shutil.copytree(ROOT / "conf" / "lottery", tmp_path / "conf" / "lottery")
+    return tmp_path
+
+
+def judged(root: Path) -> dict[str, list[tuple[str, str]]]:
+    found: dict[str, list[tuple[str, str]]] = {}
+    for one in verdicts(collect(root)):
+        found.setdefault(one.claim, []).append((one.where, one.verdict))
+    return found
+
+
+def test_seeds_are_one_method_and_the_dev_set_chooses_over_them(root):
+    # Round 2 is worse on dev in both seeds (6 of 10 utterances), better on test: it is not chosen.
+    rounds = {0: (1.0, NONE, HALF), 1: (0.15, NONE, ONE), 2: (0.1, [1] * 6 + [0] * 4, NONE)}
+    for seed in (0, 1):
+        kept(root, f"s{seed}", rounds, seed=seed)
+    experiment, = collect(root)
+    assert (experiment.name, experiment.where) == ("Conformer, CTC", "digits, split")
+    one, = findings(experiment)
+    assert (one.extreme.number, one.best.number, one.dense.seeds) == (1, 1, (0, 1))
+    assert one.summed(one.extreme, "test") == ([2] + [0] * 9, [4] * 10)
+    # 2 errors less 10, of 40 words; 4 of the 5 utterances differ, all one way: p = 1 / 16.
+    less, (low, high), p_worse = one.difference(one.extreme, one.dense, "test")
+    assert (less, p_worse) == (-20.0, 1 / 16) and low <= less <= high
+    text = page(root)
+    assert "| extreme ticket | 15.0 | 15.0 | 15.0 | 2 | 0.0 [0.0, 0.0] ± 0.0 | 5.0 [0.0, 15.0] ± 0.0 | -20.0" in text
+
+
+def test_each_claim_by_its_rule(root):
+    kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.15, HALF, NONE), 2: (0.04, HALF, ALL)})
+    kept(root, "ticket", {0: (1.0, ALL, ALL), 2: (0.04, ALL, [3] * 10)}, preset="random_ticket")
+    kept(root, "pruning", {0: (1.0, ALL, ALL), 2: (0.04, ALL, ALL)}, preset="random_pruning")
+    kept(root, "blocks", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)}, preset="imp_structured_8x1")
+    kept(root, "other", {0: (1.0, ALL, ALL), 1: (0.5, ALL, [2] * 10)}, source={"weights": True})
+    found = judged(root)
+    name = "Conformer, CTC, 1 seed"
+    extreme = dict(found["Extreme tickets keep less than 20% of the weights"])
+    assert extreme == {"CNN-LSTM": UNTESTED, "RNN-T": UNTESTED, "Transformer": UNTESTED, name: CONFIRMED}
+    assert found["The lightest extreme ticket keeps 4.4% of the whole model"] == [(name, CONFIRMED)]
+    # Best on dev, the sparser of equals, is round 2, which makes as many errors on test as the dense model.
+    assert found["The best ticket is better than the dense model"] == [(name, NOT)]
+    assert found["The initial weights matter: the mask with other random weights is worse"] == [(name, CONFIRMED)]
+    assert found["The mask matters: random pruning is worse"] == [(name, NOT)]
+    assert found["Matching tickets exist with structured masks"] == [(name, CONFIRMED)]
+    assert found["A mask found on another corpus trains to a matching model"] == [(name, NOT)]
+    assert {verdict for claim, several in found.items() for _, verdict in several
+            if "Sparsity pays" in claim or "noise" in claim} == {UNTESTED}
+
+
+def test_an_extreme_ticket_that_fails_on_test_is_not_confirmed(root):
+    kept(root, "imp", {0: (1.0, NONE, NONE), 1: (0.15, NONE, ALL)})
+    found = dict(judged(root)["Extreme tickets keep less than 20% of the weights"])
+    assert found["Conformer, CTC, 1 seed"] == NOT
+
+
+@pytest.mark.parametrize(("preset", "claim"), [("random_ticket", "The initial weights matter"),
+                                               ("small_dense", "Sparsity pays")])
+def test_controls_are_known_by_their_configuration_wherever_their_search_was(root, preset, claim):
+    kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.15, ALL, NONE)})
+    folder = kept(root, "a_name", {0: (1.0, ALL, ALL), 1: (0.15, ALL, ALL)}, preset=preset)
+    key = "masks_from" if preset == "random_ticket" else preset
+    text = (folder / "lottery.yaml").read_text().replace(f"{key}: imp", f"{key}: exp/far/away")
+    write_text(folder / "lottery.yaml", text + "rounds: 1\nrate: 0.85\nonly_rounds: [1]\n")
+    several = next(several for name, several in judged(root).items() if name.startswith(claim))
+    assert several == [("Conformer, CTC, 1 seed", CONFIRMED)]
+
+
+def test_noise(root):
+    sets = ("dev", "test", "test_snr0")
+    kept(root, "clean", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, ALL)}, sets=sets)
+    kept(root, "noisy", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, NONE)}, sets=sets, train="train_snr0to20")
+    found = judged(root)["Trained with noise, tickets are better than the dense model on noisy speech"]
+    assert found == [("Conformer, CTC, noise at 0 to 20 dB, 1 seed", CONFIRMED)]
+    text = page(root)
+    assert "| noise at 0 to 20 dB, seed 0 | 1 | 50.0 | 0.0 | 0.0 |" in text
+    assert noise({"train_snr": [-5, 5]}, "train") == "noise at -5 to 5 dB"
+
+
+def test_files_and_speed_come_from_what_tools_printed(root):
+    folder = kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)})
+    exported = {"round": 1, "file": "x.ticket", "bytes": 1000, "dense_bytes": 8000}
+    write_json(folder / "export.json", {"files": [exported]})
+    write_text(folder / "commands.sh", "./run.sh --seed 0\n")
+    write_jsonl(root / "benchmarks" / "results" / "engine_lstm.jsonl",
+                [{"processor": "a chip", "threads": 1, "rows": [{"density": 0.1, "ms": 1.25}]}])
+    text = page(root)
+    assert "| Conformer, CTC | imp | 0 | 1 | x.ticket | 1,000 | 8.0 |" in text
+    assert "### `benchmarks/engine_lstm.py`\n\na chip, threads 1\n\n| density | ms |" in text
+    assert "| 0.1 | 1.25 |" in text
+    assert "```sh\n./run.sh --seed 0\n```" in text
+
+
+def test_backbones():
+    assert backbone({"encoder": "ds2", "model_conf": {"ctc_weight": 1.0}}) == "CNN-LSTM (Deep Speech 2), CTC"
+    assert backbone({"encoder": "transformer", "decoder": "transformer"}) == "Transformer, CTC and attention"
+    assert backbone({"encoder": "rnn", "encoder_conf": {"body_conf": [{"block_type": "conformer"}]},
+                     "joint_network_conf": {}}) == "RNN transducer, Conformer encoder"
+
+
+def test_command_writes_and_checks(root, capsys):
+    kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)})
+    assert cli.main(results, ["--root", str(root)]) == 0
+    assert cli.main(results, ["--root", str(root), "--check"]) == 0
+    kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.4, ALL, ALL)})
+    assert cli.main(results, ["--root", str(root), "--check"]) == 1
+    assert "run audio-lottery results" in capsys.readouterr().err
+
+
+def test_nothing_kept_is_said(tmp_path):
+    with pytest.raises(LotteryError, match="audio-lottery keep"):
+        collect(tmp_path)
+
+
+def test_results_of_this_repository_are_what_its_ledgers_say():
+    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == page(ROOT), "run audio-lottery results"
