@@ -1,9 +1,14 @@
 """What tests share: where the repository and the corpora are, and whether sclite is there."""
 
+import getpass
 import itertools
 import os
 import shutil
+import socket
 import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,3 +79,81 @@ def small_disk(tmp_path):
 
     yield mount
     subprocess.run(["umount", "--lazy", folder], capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[dict[str, str]]:
+    """The environment of a real Slurm of one node with 4 CPUs and 2000 MB, run by this user in a temporary folder."""
+    programs = {name: shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+                for name in ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")}
+    if absent := [name for name, path in programs.items() if path is None]:
+        pytest.skip(f"no {', '.join(absent)} (Debian packages slurmctld, slurmd, slurm-client, munge)")
+    folder = Path(tempfile.mkdtemp(prefix="slurm", dir="/tmp"))  # a socket's path must be short
+    (folder / "key").write_bytes(os.urandom(1024))
+    (folder / "key").chmod(0o600)
+    for name in ("state", "spool"):
+        (folder / name).mkdir()
+    folder.chmod(0o755)
+    host, user, ports = socket.gethostname().split(".")[0], getpass.getuser(), free_ports(2)
+    (folder / "slurm.conf").write_text(f"""ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={ports[0]}
+SlurmdPort={ports[1]}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.sock
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+DefMemPerCPU=100
+JobAcctGatherType=jobacct_gather/none
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
+SlurmdParameters=config_overrides
+ReturnToService=2
+KillWait=2
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=2000
+PartitionName=main Nodes=ALL Default=YES
+""")
+    env = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), "AUDIO_LOTTERY_POLL": "0.3"}
+    commands = [
+        [programs["munged"], "--foreground", "--force", f"--key-file={folder}/key", f"--socket={folder}/munge.sock",
+         f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", f"--seed-file={folder}/seed"],
+        [programs["slurmctld"], "-D"], [programs["slurmd"], "-D"]]
+    logs = [open(folder / f"{number}.log", "w") for number in range(len(commands))]
+    processes = [subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 for command, log in zip(commands, logs, strict=True)]
+    try:
+        for _ in range(300):
+            up = subprocess.run([programs["scontrol"], "show", "node", "--oneliner"], env=env, capture_output=True,
+                                text=True)
+            if "State=IDLE " in up.stdout:
+                break
+            time.sleep(0.2)
+        else:
+            pytest.skip("Slurm did not start here: " + (folder / "1.log").read_text()[-300:]
+                        + (folder / "2.log").read_text()[-300:])
+        yield env
+        subprocess.run(["scancel", f"--user={user}"], env=env)
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()
+        for log in logs:
+            log.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    try:
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
