@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
 
 from audio_lottery import hooks, snapshot
 from audio_lottery.config import LotteryConfig
@@ -13,6 +16,7 @@ from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
 from audio_lottery.rounds import search
+from audio_lottery.search.session import begin
 
 PLAIN = replace(LotteryConfig(), rounds=2, rate=0.5)
 WITHIN = {
@@ -201,3 +205,39 @@ def test_a_search_whose_masks_depend_on_the_number_of_rounds_does_not_go_on_for_
     run(tmp_path, backend, **WITHIN["gradual"])
     with pytest.raises(LotteryError, match="begun with rounds: 2, not 3"):
         search(tmp_path, replace(PLAIN, **WITHIN["gradual"], rounds=3), backend())
+
+
+def _rank(rank: int, folder: str, kind: type) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/init", rank=rank, world_size=2)
+    network = kind().network()
+    optimizer = torch.optim.Adam(network.parameters(), 0.02)
+    session = begin(f"{folder}/exp/round_01/search.json", f"{folder}/exp/round_01", network, [optimizer], rank == 0)
+    wrapped = DistributedDataParallel(network)
+    session.resume(0, 0)
+    torch.manual_seed(rank)
+    for step in range(1, 9):
+        wrapped(torch.randn(16, 6)).square().mean().backward()
+        optimizer.step()
+        session.stepped(step)
+        assert session.mask.violations(network) == {}
+        optimizer.zero_grad()
+    torch.save([session.mask.digest(), network.state_dict()], f"{folder}/{rank}.pth")
+    dist.destroy_process_group()
+
+
+def test_two_ranks_hold_the_same_mask(backend, tmp_path):
+    """RigL's gradients are of all ranks' data, though each sees its own before they are averaged."""
+
+    class Planned(backend):
+        def train(self, run, options):
+            if run.name == "round_01":
+                raise KeyboardInterrupt
+            super().train(run, options)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "exp", replace(PLAIN, **WITHIN["rigl"]), Planned())
+    mp.spawn(_rank, (str(tmp_path), backend), nprocs=2)
+    (one, model), (other, same) = (torch.load(tmp_path / f"{rank}.pth", weights_only=True) for rank in range(2))
+    assert one == other != Mask.load(tmp_path / "exp/round_01/masks/epoch_000.safetensors").digest()
+    assert snapshot.digests(model) == snapshot.digests(same)
