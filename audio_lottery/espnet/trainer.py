@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import logging
 import math
-import time
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ import torch
 from audio_lottery import hooks, snapshot
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import checkpoints
-from audio_lottery.espnet.progress import Progress, mean
+from audio_lottery.espnet.progress import Progress, mean, write_densities
 from audio_lottery.fileio import read_json, write_json
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
@@ -149,7 +148,7 @@ class TicketTrainerMixin:
             write_json(folder / "start.json", _start_record(model, optimizers, schedulers, scaler, options.seed))
         if main:
             checkpoints.protect(folder)
-        began = time.perf_counter()
+            run.progress.begin(epoch, run.steps, run.mask)
         run.invalid = super().train_one_epoch(
             model=model, optimizers=optimizers, schedulers=schedulers, scaler=scaler, reporter=reporter,
             options=options, distributed_option=distributed_option, **kwargs)
@@ -165,7 +164,9 @@ class TicketTrainerMixin:
             steps[str(epoch)] = run.steps
             write_json(folder / "steps.json", steps)
             _keep_thetak_by_epoch(model, options, epoch)
-            run.progress.trained(epoch, time.perf_counter() - began)
+            run.progress.trained(epoch, run.steps)
+            if run.mask is not None and (writer := kwargs.get("summary_writer")) is not None:
+                write_densities(writer, run.mask, run.steps)
         return run.invalid
 
     @classmethod
@@ -245,6 +246,7 @@ def _start_record(model, optimizers, schedulers, scaler, seed: int) -> dict:
 
 def _count(run: _Run) -> None:
     run.steps += 1
+    run.progress.stepped(run.steps)
     if run.session:
         run.session.stepped(run.steps)
 
