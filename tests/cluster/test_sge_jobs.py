@@ -30,10 +30,13 @@ if args.q == "none":
     sys.exit('Unable to run job: Job was rejected because job requests unknown queue "none".')
 open("{folder}/qsub.called", "a").write(" ".join(sys.argv[1:-1]) + "\\n")
 first, last = map(int, args.t.split("-"))
-runs = "for task in range(%d, %d):\\n    subprocess.run([%r, %r], cwd=%r, " \\
-    "env=dict(os.environ, SGE_TASK_ID=str(task)), stdin=subprocess.DEVNULL, stdout=open(os.path.join(%r, %r.replace('$TASK_ID', str(task))), 'a'), " \\
-    "stderr=subprocess.STDOUT)" % (first, last + 1, args.S, args.script, args.wd, args.wd, args.o)
-process = subprocess.Popen([sys.executable, "-c", "import os, subprocess\\n" + runs], start_new_session=True,
+runs = '''import os, subprocess
+for task in range(%d, %d):
+    with open(os.path.join(%r, %r.replace("$TASK_ID", str(task))), "a") as said:
+        subprocess.run([%r, %r], cwd=%r, env=dict(os.environ, SGE_TASK_ID=str(task)), stdin=subprocess.DEVNULL,
+                       stdout=said, stderr=said)
+''' % (first, last + 1, args.wd, args.o, args.S, args.script, args.wd)
+process = subprocess.Popen([sys.executable, "-c", runs], start_new_session=True,
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 print(f"{{process.pid}}.{{args.t}}:1")
 """

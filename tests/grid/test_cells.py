@@ -1,0 +1,94 @@
+"""Grid files: what they mean, and which are refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from audio_lottery import config
+from audio_lottery.errors import LotteryError
+from audio_lottery.grid.cells import read
+
+ROOT = Path(__file__).resolve().parents[2]
+FSDD = ROOT / "egs2/fsdd/asr1"
+
+
+def write(folder, options=None, **axes):
+    path = folder / "g.yaml"
+    path.write_text(yaml.safe_dump({"options": options, "axes": axes}, sort_keys=False))
+    return path
+
+
+def test_a_cell_for_each_combination_with_readable_names(tmp_path):
+    path = write(tmp_path, {"stage": 5, "lottery_args": "--rounds 2", "use_ngram": True},
+                 corpus={"fsdd": {"expdir": "exp/theo"}, "an4": {"recipe": "../../an4/asr1"}}, seed=[0, 1],
+                 method={"imp": {"lottery_args": "--rate 0.5"}, "gmp": {"stage": 6}})
+    cells = {cell.name: cell for cell in read(path)}
+    assert list(cells) == [f"{corpus}_seed{seed}_{method}" for corpus in ("fsdd", "an4") for seed in (0, 1)
+                           for method in ("imp", "gmp")]
+    assert cells["fsdd_seed0_imp"].command == [
+        "./run.sh", "--stage=5", "--lottery_args=--rounds 2 --rate 0.5", "--use_ngram=true", "--expdir=exp/theo",
+        "--asr_tag=g/fsdd_seed0_imp"]
+    assert cells["an4_seed1_gmp"].options["stage"] == "6"
+    assert cells["fsdd_seed0_imp"].exp == Path("exp/theo/g/fsdd_seed0_imp")
+    assert cells["an4_seed1_gmp"].exp == Path("../../an4/asr1/exp/g/an4_seed1_gmp")
+
+
+def test_a_cell_comes_after_those_that_it_names(tmp_path):
+    path = write(tmp_path, {"lottery_conf": "conf/{method}.yaml", "dense_model": "{exp:dense}/round_00"}, seed=[0, 1],
+                 method={"random_ticket": {"after": "imp"}, "imp": None, "dense": {"dense_model": None}})
+    cells = read(path)
+    assert [cell.name for cell in cells[:3]] == ["seed0_dense", "seed0_imp", "seed0_random_ticket"]
+    assert cells[2].needs == ("seed0_imp", "seed0_dense")
+    assert cells[2].options["dense_model"] == "exp/g/seed0_dense/round_00"
+    assert cells[2].options["lottery_conf"] == "conf/random_ticket.yaml"
+    assert "after" not in cells[2].options and "dense_model" not in cells[0].options
+
+
+def test_a_folder_of_another_recipe_is_named_as_seen_from_the_cells(tmp_path):
+    path = write(tmp_path, None, corpus={"a": None, "b": {"recipe": "../b", "source_ticket": "{exp:a}"}})
+    assert read(path)[1].options["source_ticket"] == f"../{Path.cwd().name}/exp/g/a"
+
+
+def test_options_of_the_command_line_win(tmp_path):
+    path = write(tmp_path, {"nj": 4}, method={"imp": {"nj": 3}})
+    assert read(path, {"nj": "2"})[0].options["nj"] == "2"
+
+
+@pytest.mark.parametrize("options, axes, named", [
+    (None, {}, "axes: nothing to combine"),
+    ({"asr_tag": "x"}, {"seed": [0]}, "options: asr_tag: the grid names"),
+    ({"--stage": 5}, {"seed": [0]}, "'--stage' is no option of run.sh"),
+    ({"stage": [5]}, {"seed": [0]}, "stage: .*write one value"),
+    (None, {"method": ["$(x)"]}, "axes: method: .* can't stand in a folder's name"),
+    (None, {"method": ["../x"]}, "can't stand in a folder's name"),
+    (None, {"method": "imp"}, "axes: method: a list of values"),
+    ({"asr_args": "{speed}"}, {"seed": [0]}, "seed0: {speed}: no axis of this name: there are seed"),
+    ({"dense_model": "{exp:dense}"}, {"method": ["imp"]}, "imp: needs dense, which is no value of an axis"),
+    ({"after": "imp"}, {"method": ["imp", "gmp"]}, "imp: needs imp, which is the cell itself"),
+    (None, {"method": {"a": {"after": "b"}, "b": {"after": "a"}}}, "cells need each other: . after . after ."),
+    (None, {"a": ["x_y", "x"], "b": ["z", "y_z"]}, "two cells have one name"),
+])
+def test_bad_grids_are_one_line(tmp_path, options, axes, named):
+    path = write(tmp_path, options, **axes)
+    with pytest.raises(LotteryError, match=named) as error:
+        read(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_unknown_keys_are_refused(tmp_path):
+    path = tmp_path / "g.yaml"
+    path.write_text("axis: {seed: [0]}\n")
+    with pytest.raises(LotteryError, match="unknown key axis: known keys: options, axes"):
+        read(path)
+
+
+def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
+    monkeypatch.chdir(FSDD)
+    cells = read("conf/grid_methods.yaml")
+    assert len(cells) == 33
+    for cell in cells:
+        path = Path(cell.options["lottery_conf"])
+        made = config.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
+        assert (made.rate, made.rounds, str(made.seed)) == (0.5, 4, cell.at["seed"]), cell.name
+        assert cell.options["asr_args"] == f"--seed {cell.at['seed']}"
