@@ -1,7 +1,7 @@
 """A job array on a cluster: submitted, waited for, its failed members submitted again; what slurm_jobs.py and
 sge_jobs.py share.
 
-Beside the logs, q/<log's name>/ holds what was submitted: spec.json, job.sh, N.out (what the scheduler said of member
+Beside the logs, q/<log's name>/ holds what was submitted: spec.json, the job script, N.out (what the scheduler said of member
 N) and status.JOB (how a job ended). A call that was killed while it waited finds its jobs there and waits on.
 """
 
@@ -116,7 +116,8 @@ class Array:
         values = {**self.spec, "members": members, "attempt": attempt}
         self._file("spec").write_text(json.dumps(values), encoding="utf-8")
         words = shlex.join([sys.executable, str(UTILS / "run_task.py"), str(self._file("spec"))])
-        script = self.folder / "job.sh"
+        # The cluster shows a job under its script's name, which may not begin with a digit.
+        script = self.folder / ("job_" + re.sub(r"[^A-Za-z0-9.-]", "_", Path(self.call.log).name))
         script.write_text(f'#!/bin/bash\nexec {words} "${self.scheduler.index}"\n', encoding="utf-8")
         at_once = self.call.options.get("max_jobs")
         array = self.scheduler.array(len(members), at_once and int(at_once), self.folder)

@@ -102,6 +102,7 @@ class Grid:
             one.errors.seek(0)  # the starter's last word says why
             self.failed[one.cell.name] = (one.errors.read().splitlines() or [f"failed with status {status}"])[-1]
             self.tell(one.cell, self.failed[one.cell.name])
+        one.errors.close()
 
     def _stop(self) -> None:
         for one in self.running.values():

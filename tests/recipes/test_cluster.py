@@ -44,7 +44,7 @@ def test_training_and_decoding_are_jobs(run):
     logs = run.folder / "exp/tiny/logs"
     for name in ("stage_5.log", "decode_asr.1.log", "decode_asr.2.log"):
         assert ", status 0, " in (logs / name).read_text()
-        assert (logs / "q" / name.replace(".1.", ".JOB.").replace(".2.", ".JOB.") / "job.sh").exists()
+        assert (logs / "q" / name.replace(".1.", ".JOB.").replace(".2.", ".JOB.") / "spec.json").exists()
 
 
 def test_a_grid_of_searches(run):
