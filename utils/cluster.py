@@ -1,8 +1,8 @@
 """A job array on a cluster: submitted, waited for, its failed members submitted again; what slurm_jobs.py and
 sge_jobs.py share.
 
-Beside the logs, q/<log's name>/ holds what was submitted: spec.json, the job script, N.out (what the scheduler said of member
-N) and status.JOB (how a job ended). A call that was killed while it waited finds its jobs there and waits on.
+Beside the logs, q/<log's name>/ holds what was submitted: spec.json, the job script, N.out (what the scheduler said of
+member N) and status.JOB (how a job ended). A call that was killed while it waited finds its jobs there and waits on.
 """
 
 import json

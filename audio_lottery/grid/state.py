@@ -47,13 +47,18 @@ class State:
         """The cell's lock, to be inherited by its processes; None while processes of an earlier grid run it."""
         path = self._file(cell, "lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        return hold(path)
+        for _ in range(3):
+            if handle := hold(path):
+                return handle
+            time.sleep(0.05)  # --status may be looking at it
+        return None
 
     def running(self, cell: Cell) -> bool:
         """Whether some process runs it now."""
-        if not self._file(cell, "lock").exists():
+        path = self._file(cell, "lock")
+        if not path.exists():
             return False
-        handle = self.hold(cell)
+        handle = hold(path)
         if handle is not None:
             handle.close()
         return handle is None
