@@ -15,7 +15,7 @@ from audio_lottery.allocation import Allocation, allocations
 from audio_lottery.criteria import criteria
 from audio_lottery.criteria.conf import CriterionConf
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_text
+from audio_lottery.fileio import parse_yaml, read_text, read_yaml
 from audio_lottery.granularity.n_of_m import check_density
 from audio_lottery.moment import Moment
 from audio_lottery.restart import restarts, restarts_from_trained
@@ -222,6 +222,8 @@ def load(path: str | Path | None, arguments: str = "") -> LotteryConfig:
 
 def from_dict(values: dict[str, Any], where: str) -> LotteryConfig:
     """The checked configuration of plain values, as to_dict gives them; ``where`` stands in front of errors."""
+    for key in values:
+        _known(key, [f.name for f in dataclasses.fields(LotteryConfig)], where)
     made = _build(values, where)
     try:
         made.check()
@@ -232,30 +234,26 @@ def from_dict(values: dict[str, Any], where: str) -> LotteryConfig:
 
 def read_resolved(path: Path) -> LotteryConfig:
     """The configuration of a search, as it was written into its folder."""
-    values = yaml.safe_load(read_text(path))
+    values = read_yaml(path)
     return from_dict({key: value for key, value in values.items() if key != "training"}, str(path))
 
 
 def _read(path: Path) -> dict[str, Any]:
     text = read_text(path)
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
-        raise LotteryError(f"{path}:{line}: not valid YAML ({getattr(error, 'problem', error)}): mend it") from None
+    values = parse_yaml(path, text) or {}
     if not isinstance(values, dict):
         raise LotteryError(f"{path}:1: a mapping is expected: write lines like 'rate: 0.2'")
-    pairs = node.value if node is not None else []
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    pairs = node.value if values else []
     for key, value in pairs:
         known = [f.name for f in dataclasses.fields(LotteryConfig)]
         _known(key.value, known, f"{path}:{key.start_mark.line + 1}")
-        if key.value == "scope" and isinstance(values["scope"], dict):
+        if key.value == "scope" and isinstance(values.get("scope"), dict):
             for inner, _ in value.value:
                 _known(inner.value, [f.name for f in dataclasses.fields(ScopeConfig)],
                        f"{path}:{inner.start_mark.line + 1}", "scope.")
         try:
-            _build({key.value: values[key.value]}, "")
+            _build({key.value: values.get(key.value)}, "")
         except LotteryError as error:
             raise LotteryError(f"{path}:{key.start_mark.line + 1}: {error}") from None
     return values
@@ -329,6 +327,7 @@ def _build(values: dict[str, Any], where: str) -> LotteryConfig:
 def _scope(values: dict[str, Any]) -> ScopeConfig:
     made = {}
     for key, value in values.items():
+        _known(key, [f.name for f in dataclasses.fields(ScopeConfig)], "scope", "scope.")
         if key in SWITCHES:
             if not isinstance(value, bool):
                 raise LotteryError(f"scope.{key}: {value!r} is not true or false")

@@ -3,9 +3,11 @@
 import contextlib
 import csv
 import errno
+import glob
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +16,8 @@ from pathlib import Path
 import yaml
 
 from audio_lottery.errors import LotteryError
+
+MAX_YAML = 10_000_000  # values of a file, those of token lists of any size included
 
 
 @contextlib.contextmanager
@@ -40,6 +44,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(path: str | Path) -> None:
+    """Remove what killed writers of ``path`` left behind. The caller sees to it that nobody writes it now."""
+    path = Path(path)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -75,15 +86,44 @@ def read_json(path: str | Path):
 
 def read_yaml(path: str | Path) -> dict:
     """Read a YAML mapping with the safe loader; anything else is a :class:`LotteryError` naming file and line."""
-    text = read_text(path)
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
-        raise LotteryError(f"{path}:{line}: not valid YAML: correct it") from None
+    values = parse_yaml(path, read_text(path))
     if not isinstance(values, dict):
         raise LotteryError(f"{path}:1: a mapping is expected: write lines like 'name: value'")
     return values
+
+
+def parse_yaml(path: str | Path, text: str):
+    """The plain value of a YAML text; one that is damaged, too deep or grows out of aliases is a LotteryError."""
+    line = 1
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if _expanded(node, {}) > MAX_YAML:
+                raise LotteryError(f"{path}:1: its aliases (*name) stand for more than {MAX_YAML} values: write it "
+                                   "without them")
+            return None if node is None else loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        line = error.problem_mark.line + 1 if getattr(error, "problem_mark", None) else 1
+        reason = getattr(error, "problem", None) or "characters that are none"
+    except (ValueError, OverflowError) as error:  # a date that does not exist, a number of many digits
+        reason = error
+    except RecursionError:
+        reason = "too deep"
+    raise LotteryError(f"{path}:{line}: not valid YAML ({' '.join(str(reason).split())}): correct it")
+
+
+def _expanded(node: yaml.Node | None, known: dict[int, float]) -> float:
+    """Values of a node with every alias written out; infinite for one that holds itself."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = math.inf  # until it is known: met again on the way, it holds itself
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = 1 + sum(_expanded(part, known) for part in inner)
+    return known[id(node)]
 
 
 def write_jsonl(path: str | Path, rows: Iterable[dict]) -> None:
@@ -138,8 +178,12 @@ def _parse(path: str | Path, text: str, line: int):
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        where = line + error.lineno - 1
-        raise LotteryError(f"{path}:{where}: not valid JSON ({error.msg}): restore or remove it") from None
+        line, reason = line + error.lineno - 1, error.msg
+    except ValueError:
+        reason = "a number of too many digits"
+    except RecursionError:
+        reason = "too deep"
+    raise LotteryError(f"{path}:{line}: not valid JSON ({reason}): restore or remove it")
 
 
 def sha256(path: str | Path) -> str:

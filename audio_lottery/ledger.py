@@ -24,7 +24,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_jsonl, write_jsonl
+from audio_lottery.fileio import read_jsonl, sweep, write_jsonl
+
+NUMBERS = ("density_scope", "density_whole", "steps", "dense_equivalent_steps", "search_steps",
+           "search_dense_equivalent_steps", "stop_steps", "train_seconds")
+SCORES = ("wer", "cer", "errors", "words", "p_worse", "alpha")
+MACS = ("seconds", "dense", "sparse")
+MOST = 1e300  # beyond it, sums and pictures have no number
 
 
 class Ledger:
@@ -51,6 +57,9 @@ class Ledger:
                 fault = f"round {number} occurs twice" if number in seen else 'a row has no "round"'
                 raise LotteryError(f"{self.path}: {fault}: restore the file, or record the round again")
             seen.add(number)
+            if (key := _unfit(row)) is not None:
+                raise LotteryError(f"{self.path}: round {number}: {key} is not what a search writes there: restore the "
+                                   "file, or record the round again")
         return sorted(rows, key=lambda row: row["round"])
 
     def get(self, number: int) -> dict | None:
@@ -76,6 +85,7 @@ class Ledger:
         lock = os.open(self.path.parent, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            sweep(self.path)
             rows = {row["round"]: row for row in self.rows}
             row = rows.setdefault(number, {"round": number})
             before = {key: rows[key] for key in sorted(rows)}
@@ -83,3 +93,35 @@ class Ledger:
             write_jsonl(self.path, before.values())
         finally:
             os.close(lock)
+
+
+def _unfit(row: dict) -> str | None:
+    """The first field that a reader would stumble over: one of another kind than a search writes."""
+    for key in NUMBERS:
+        if not _number(row.get(key)):
+            return key
+    if not isinstance(row.get("imported", {}), dict | None) or not isinstance(row.get("valid", {}), dict):
+        return "imported, valid"
+    macs = row.get("macs") or {}
+    if not isinstance(macs, dict) or (macs and not all(_number(macs.get(key), none=False) for key in MACS)):
+        return "macs"
+    scores = row.get("scores", {})
+    if not isinstance(scores, dict) or not all(isinstance(of_tag, dict) for of_tag in scores.values()):
+        return "scores"
+    unfit = (f"scores of {tag} on {name}" for tag, of_tag in scores.items() for name, score in of_tag.items()
+             if not _is_score(score))
+    return next(unfit, None)
+
+
+def _is_score(score: object) -> bool:
+    if not isinstance(score, dict) or not all(_number(score.get(key)) for key in SCORES):
+        return False
+    interval = score.get("ci", [0, 0])
+    pair = isinstance(interval, list) and len(interval) == 2 and all(_number(one, none=False) for one in interval)
+    return pair and all(isinstance(score.get(key, ""), str) for key in ("scorer", "test", "note"))
+
+
+def _number(value: object, none: bool = True) -> bool:
+    if value is None:
+        return none
+    return isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) > MOST

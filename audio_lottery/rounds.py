@@ -17,7 +17,7 @@ import yaml
 from audio_lottery import masks
 from audio_lottery.config import LotteryConfig
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_json, read_text, write_json, write_text
+from audio_lottery.fileio import read_json, read_yaml, sweep, write_json, write_text
 from audio_lottery.layout import Backend, Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.lock import locked
@@ -43,6 +43,7 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
     layout = Layout(Path(folder))
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     with locked(layout.folder):
+        _sweep(layout)
         for begin in begins:
             begin(layout)
         selector = masks.bind(layout, config, backend)
@@ -60,12 +61,21 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
             _record(layout, config, backend, selector.names, number)
 
 
+def _sweep(layout: Layout) -> None:
+    """Remove temporary files of a killed search; those of scoring, which may run beside this one, are left."""
+    for path in (layout.theta0, layout.thetak, layout.fresh, layout.groups, layout.config, layout.training):
+        sweep(path)
+    for run in (layout.folder, layout.source, layout.search_run, *layout.folder.glob("round_*")):
+        for left in (*run.glob("masks/.*.tmp"), *(run.glob(".*.tmp") if run != layout.folder else ())):
+            left.unlink(missing_ok=True)
+
+
 def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, fixed: bool = False) -> None:
     """Write settings once; a search is not continued under others (but for more rounds, unless these are fixed)."""
     now = yaml.safe_load(yaml.safe_dump(dict(now)))
     if path.exists():
         # An older version's file lacks what is now as it was then.
-        before = yaml.safe_load(read_text(path))
+        before = read_yaml(path)
         for key, value in (defaults or {}).items():
             before[key] = {**value, **before.get(key, {})} if isinstance(value, dict) else before.get(key, value)
         for key in sorted(before.keys() | now.keys()):

@@ -12,30 +12,39 @@ from safetensors.torch import save_file
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import atomic_path
 
+DIGEST = "digest"  # of all tensors, in a file's metadata
+
 
 def save(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
-    """Write every tensor of a state dict, bit for bit; shared tensors are written under each name."""
+    """Write every tensor of a state dict, bit for bit; shared tensors are written under each name.
+
+    A digest of all is kept beside them: safetensors has none, and a flipped bit would be trained from.
+    """
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=dict(metadata))
+        save_file(tensors, temporary, metadata={**metadata, DIGEST: _digest(tensors)})
 
 
 def load(path: str | Path) -> dict[str, torch.Tensor]:
     """Read the tensors back; a missing or damaged file is a :class:`LotteryError` naming it."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            digest = (file.metadata() or {}).get(DIGEST)
     except FileNotFoundError:
         raise LotteryError(f"{path}: not found: keep the initial weights beside the rounds") from None
     except SafetensorError as error:
         raise LotteryError(f"{path}: damaged ({error}): restore it or start the search anew") from None
+    if digest is not None and digest != _digest(state):  # files of other programs have none
+        raise LotteryError(f"{path}: damaged (its digest is another): restore it or start the search anew")
+    return state
 
 
 def metadata(path: str | Path) -> dict[str, str]:
     """The text metadata of a safetensors file."""
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
+            return {key: value for key, value in (file.metadata() or {}).items() if key != DIGEST}
     except (FileNotFoundError, SafetensorError) as error:
         raise LotteryError(f"{path}: cannot be read ({error}): restore it") from None
 
@@ -60,6 +69,11 @@ def tensor_digest(tensor: torch.Tensor) -> str:
     # A view as bytes: numpy has no bfloat16, and -0.0 must differ from 0.0.
     digest.update(np.ascontiguousarray(value.reshape(-1).view(torch.uint8).numpy()))
     return digest.hexdigest()
+
+
+def _digest(state: Mapping[str, torch.Tensor]) -> str:
+    lines = "".join(f"{name}\0{tensor_digest(state[name])}\0" for name in sorted(state))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def digests(state: Mapping[str, torch.Tensor]) -> dict[str, str]:

@@ -93,11 +93,11 @@ def _read(root: Path, name: str) -> list[tuple[str, str, str, str]]:
             raise LotteryError(f"{where}: not 'WORDS (ID-SPEAKER-b)': restore the file")
         if not found[1].strip():
             raise LotteryError(f"{where}: empty transcript of {found[2]}: restore the file")
-        file = root / "wav" / FOLDERS[name] / fields[1] / f"{found[2]}.sph"
-        if file.with_suffix(".raw").is_file():
-            raise LotteryError(f"{file.with_suffix('.raw')}: audio without a header, from AN4's raw release: give the "
-                               "NIST sphere release, an4_sphere.tar.gz")
+        folder, file = root / "wav" / FOLDERS[name], Path(fields[1], f"{found[2]}.sph")
+        if (folder / file).with_suffix(".raw").is_file():
+            raise LotteryError(f"{(folder / file).with_suffix('.raw')}: audio without a header, from AN4's raw "
+                               "release: give the NIST sphere release, an4_sphere.tar.gz")
         # The speaker goes first in an utterance's id, as Kaldi wants it.
         utterance = f"{fields[1]}-{fields[0]}-{fields[2]}"
-        rows.append((utterance, fields[1], str(need_audio(file, where)), " ".join(found[1].split())))
+        rows.append((utterance, fields[1], str(need_audio(folder, file, where)), " ".join(found[1].split())))
     return rows

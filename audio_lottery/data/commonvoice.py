@@ -97,7 +97,7 @@ def _make_set(root: Path, rows: list[Row], style: str) -> kaldi.DataDir:
             dropped["without a letter"] += 1
             continue
         name = row["path"] if Path(row["path"]).suffix else f"{row['path']}.mp3"  # as in the releases of 2019
-        path = need_audio(root / "clips" / name, row["where"])
+        path = need_audio(root / "clips", name, row["where"])
         speaker = done.digest(row["client_id"])[:16]
         utterance = f"{speaker}-{path.stem}"
         if utterance in made:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from audio_lottery import fileio
+from audio_lottery.errors import LotteryError
 
 ABOUT = "feats.json"  # frontend_conf, and the fields of Features
 TENSORS = "front_end.safetensors"  # the front end's filters
@@ -27,7 +28,15 @@ class Features:
 def read_features(folder: str | Path) -> Features | None:
     """What the features of a formatted set are; None for a set of audio, or features made by another toolkit."""
     path = Path(folder) / ABOUT
-    return Features(**fileio.read_json(path)["features"]) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        found = Features(**fileio.read_json(path)["features"])
+    except (KeyError, TypeError):
+        found = None
+    if found is None or not all(type(value) is int and value > 0 for value in dataclasses.astuple(found)):
+        raise LotteryError(f"{path}: does not say what the features are: run stage 2 again")
+    return found
 
 
 def training_set(config: Mapping) -> Path | None:

@@ -36,15 +36,19 @@ def audio_files(folder: str | Path) -> dict[str, Path]:
     return found
 
 
-def need_audio(path: Path, where: str) -> Path:
-    """The audio file ``path``, or the same under another suffix of :data:`SUFFIXES`, as a re-encoded copy has.
+def need_audio(folder: Path, name: str | Path, where: str) -> Path:
+    """The audio file ``folder/name``, or the same under another suffix of :data:`SUFFIXES`, as a copy may have.
 
     Args:
+        name: as the corpus says it, which may be anybody's.
         where: file:line of the transcript, for the message.
 
     Raises:
-        LotteryError: none is there.
+        LotteryError: none is there, or the name leads out of the folder.
     """
+    path = folder / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise LotteryError(f"{where}: {name} is not below {folder}: get the corpus from its makers")
     if path.is_file():
         return path
     for suffix in SUFFIXES:

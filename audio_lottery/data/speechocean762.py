@@ -70,7 +70,7 @@ def _read(root: Path, name: str) -> kaldi.DataDir:
     if len(data.text) != SIZE:
         print(f"note: {root / name}: {len(data.text)} of {SIZE} utterances: scores will not compare", file=sys.stderr)
     for utterance, path in data.wav.items():
-        data.wav[utterance] = str(need_audio(root / path, data.wav.where(utterance)))
+        data.wav[utterance] = str(need_audio(root, path, data.wav.where(utterance)))
     return data
 
 

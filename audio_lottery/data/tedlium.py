@@ -109,7 +109,7 @@ def _read(folder: Path, grow: bool) -> kaldi.DataDir:
             if text.setdefault(utterance, words) != words:
                 raise LotteryError(f"{where}: {utterance} is there twice with other words: keep one")
             if talk not in wav:
-                wav[talk] = str(need_audio(folder / "sph" / f"{talk}.sph", where))
+                wav[talk] = str(need_audio(folder / "sph", f"{talk}.sph", where))
             speakers[utterance] = talk
             times[utterance] = (start, end)
     unread = sorted(path for path in (folder / "sph").glob("*.sph") if not (folder / f"stm/{path.stem}.stm").is_file())

@@ -1,12 +1,14 @@
 """Trained models in an ESPnet experiment folder."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
 import torch
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet.checkpoints import is_whole
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.tasks import get_task, resolve
 from audio_lottery.fileio import read_yaml
@@ -27,6 +29,8 @@ def load_state(path: Path, stream: BinaryIO | None = None) -> dict[str, torch.Te
 
     stream: what to read instead, a file inside ``path``.
     """
+    if stream is None and zipfile.is_zipfile(path) and not is_whole(path):  # torch doesn't look at the CRCs
+        raise LotteryError(f"{path}: damaged (a record's CRC is another): train this round again")
     try:
         return torch.load(stream or path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # its text advises to unpickle code

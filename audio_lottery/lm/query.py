@@ -89,7 +89,7 @@ def _header(path: str | Path, rows: Iterator[tuple[int, str]]) -> list[int]:
         at, line = next(rows)
         if line == "\\1-grams:" and sizes:
             return sizes
-        match = re.fullmatch(r"ngram (\d+) ?= ?(\d+)", line)
+        match = re.fullmatch(r"ngram (\d{1,2}) ?= ?(\d{1,15})", line)
         if not match or int(match[1]) != len(sizes) + 1:
             raise _damaged(path, at, "'ngram N=COUNT' lines, then \\1-grams: expected")
         sizes.append(int(match[2]))

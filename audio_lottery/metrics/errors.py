@@ -15,6 +15,18 @@ from audio_lottery.metrics.trn import read_trn
 from audio_lottery.metrics.wer import Counts, count_texts
 
 
+def _counts(value: object) -> bool:
+    return isinstance(value, list) and all(type(one) is int and 0 <= one <= MOST for one in value)
+
+
+MOST = 1 << 31  # words of an utterance: what arithmetic in numpy takes
+KINDS = {
+    "inference": lambda value: isinstance(value, str), "set": lambda value: isinstance(value, str),
+    "utterances": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    "words": _counts, "errors": _counts, "round": lambda value: type(value) is int,
+}
+
+
 @dataclass(frozen=True)
 class Errors:
     """Errors and words of the reference of each utterance, in one order."""
@@ -31,7 +43,7 @@ def record(exp: Path, inference: str, dataset: str, rounds: Mapping[int, dict]) 
     utterances are the same, those of other sets in any case. Raises LotteryError when a count is not the score's.
     """
     path = exp / "errors.jsonl"
-    rows = read_jsonl(path) if path.exists() else []
+    rows = _read(path)
     mine = {"inference": inference, "set": dataset}
     others = [row for row in rows if {key: row.get(key) for key in mine} != mine]
     found = {number: _count(exp, number, inference, dataset) for number in rounds}
@@ -47,7 +59,7 @@ def record(exp: Path, inference: str, dataset: str, rounds: Mapping[int, dict]) 
 def read(exp: Path, number: int, inference: str, dataset: str, score: dict) -> Errors:
     """The errors per utterance behind a score of the ledger; LotteryError where they are not kept, or others."""
     path = exp / "errors.jsonl"
-    rows = read_jsonl(path) if path.exists() else []
+    rows = _read(path)
     mine = [row for row in rows if (row.get("inference"), row.get("set")) == (inference, dataset)]
     head = next((row for row in mine if "utterances" in row), None)
     row = next((row for row in mine if row.get("round") == number), None)
@@ -58,6 +70,18 @@ def read(exp: Path, number: int, inference: str, dataset: str, score: dict) -> E
         raise LotteryError(f"{path}: the lists of round {number} on {dataset} differ in length: score {exp} again")
     _compare(exp, number, sum(found.errors), score)
     return found
+
+
+def _read(path: Path) -> list[dict]:
+    """The rows of the file, none where there is no file, each of the right kinds of values."""
+    rows = read_jsonl(path) if path.exists() else []
+    for line, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not all(fits(row[key]) for key, fits in KINDS.items() if key in row):
+            raise LotteryError(f"{path}: row {line} is none of a list of errors: remove the file and score again")
+        if not {"inference", "set"} <= row.keys() or not ({"utterances", "words"} <= row.keys()
+                                                          or {"round", "errors"} <= row.keys()):
+            raise LotteryError(f"{path}: row {line} lacks a field: remove the file and score again")
+    return rows
 
 
 def _count(exp: Path, number: int, inference: str, dataset: str) -> dict[str, Counts]:

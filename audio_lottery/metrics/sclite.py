@@ -10,7 +10,7 @@ from audio_lottery.metrics.wer import Counts
 
 DEBIAN_PATH = "/usr/lib/sctk/bin/sclite"  # where Debian's package sctk puts it: not on PATH
 _SCORES = re.compile(
-    r"^id: \((?P<id>.+)\)\r?\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)\s*$", re.MULTILINE
+    r"^id: \((?P<id>.+)\)\r?\nScores: \(#C #S #D #I\) (\d{1,9}) (\d{1,9}) (\d{1,9}) (\d{1,9})\s*$", re.MULTILINE
 )
 
 

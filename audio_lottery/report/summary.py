@@ -65,7 +65,7 @@ def _scoring(results: Results) -> str:
     scores = [score for score in scores if score]
     if not scores:
         return "none yet"
-    scorers = ", ".join(sorted({score["scorer"] for score in scores}))
+    scorers = ", ".join(sorted({score.get("scorer", "?") for score in scores}))
     sizes = {name: score for name in results.sets if (score := _any_score(results, name))}
     sets = ", ".join(f"{name}: {s['utterances']} utterances, {s['words']} words" for name, s in sizes.items())
     return f"{scorers}; {sets}; 95% intervals by bootstrap over utterances; paired {_tests(scores)} test"

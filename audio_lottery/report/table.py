@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from audio_lottery.errors import LotteryError
 from audio_lottery.metrics.choose import Choice, choose, inference_tag, score_of
 
 MISSING = "-"
+SHOWN = {"wer", "ci"}  # of each score
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ def collect(rows: Sequence[dict], dev: str = "dev", inference: str | None = None
     tag = inference_tag(rows, inference)
     scored = [name for row in rows for name in row.get("scores", {}).get(tag, {})]
     tests = [name for name in dict.fromkeys(scored) if name != dev]
+    for row, name in ((row, name) for row in rows for name in (dev, *tests)):
+        score = score_of(row, tag, name) if tag else None
+        lacks = SHOWN - score.keys() if score else ()
+        if lacks:
+            raise LotteryError(f"round {row['round']}: its score of {name} has no {min(lacks)}: score it again")
     return Results(rows, tag, dev, tests, choose(rows, dev, tag))
 
 
@@ -74,7 +81,7 @@ def _row(results: Results, row: dict, sets: Sequence[str], costs: bool) -> list[
         score = results.score(row["round"], name)
         line.append(interval(score))
         against = score and row["round"] > 0 and score.get("p_worse") is not None
-        line += [p_value(score["p_worse"]), "yes" if score["matches"] else "no"] if against else [MISSING] * 2
+        line += [p_value(score["p_worse"]), "yes" if score.get("matches") else "no"] if against else [MISSING] * 2
     return line
 
 

@@ -41,8 +41,11 @@ class Plan:
     def load(cls, path: str | Path) -> "Plan":
         """Read what save() wrote."""
         values = read_json(path)
-        return cls(values["search"], values["round"], tuple(values["names"]), Length(**values["length"]),
-                   values["shares"])
+        try:
+            return cls(values["search"], values["round"], tuple(values["names"]), Length(**values["length"]),
+                       values["shares"])
+        except (KeyError, TypeError):
+            raise LotteryError(f"{path}: not the plan of a search: start the search again") from None
 
 
 def options(layout: Layout, config: LotteryConfig, backend: Backend, run: Path, number: int | None) -> dict[str, str]:

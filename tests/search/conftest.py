@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from audio_lottery import hooks, snapshot
+from audio_lottery import fileio, hooks, snapshot
 from audio_lottery.mask import Mask
 from audio_lottery.search import Length
 from audio_lottery.search.session import Session, begin
@@ -67,9 +67,9 @@ class Backend:
                 optimizer.zero_grad()
             if session:
                 session.trained(epoch, steps)
-            run.mkdir(exist_ok=True)
-            torch.save({"model": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch,
-                        "steps": steps}, checkpoint)
+            with fileio.atomic_path(checkpoint) as temporary:
+                torch.save({"model": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch,
+                            "steps": steps}, temporary)
         if session:
             session.close()
 
