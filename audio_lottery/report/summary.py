@@ -19,7 +19,7 @@ def write_report(results: Results, folder: str | Path, name: str, commands: Sequ
     sections = [f"# {name}", to_markdown(results)]
     if drawn:
         sections.append(f"![WER against remaining weights]({picture.name})")
-    sections.append("\n".join(["## How it was made", "", *facts(results)]))
+    sections.append("\n".join(["## How it was made", "", *(f"- {fact}" for fact in facts(results))]))
     if commands:
         sections.append("\n".join(["```sh", *commands, "```"]))
     write_text(page, "\n\n".join(sections) + "\n")
@@ -41,7 +41,7 @@ def facts(results: Results) -> list[str]:
         "This page's machine": f"{cpu_model()}, {os.cpu_count()} CPUs, "
                     f"{os.environ.get('OMP_NUM_THREADS', 'default')} thread(s) a process",
     }
-    return [f"- {key}: {value}" for key, value in facts.items() if value]
+    return [f"{key}: {value}" for key, value in facts.items() if value]
 
 
 def _costs(results: Results) -> list[str]:

@@ -31,7 +31,7 @@ def density(inputs: Inputs, pictures: Pictures) -> Section | None:
         heads = [name, "weights", *(f"round {number}" for number in found.rounds)]
         rows = [[layer, str(int(found.numel[i])), *(f"{100 * value:.1f}" for value in found.density[i])]
                 for i, layer in enumerate(found.names)]
-        parts.append(Table(f"Remaining weights (%) by {name}", heads, rows))
+        parts.append(Table(f"Remaining weights (%) by {name} as a table", heads, rows, folded=True))
     return Section("density", "Where weights remain", f"Of the masks of {layout.folder.name}.", parts)
 
 
@@ -59,11 +59,15 @@ def overlaps(inputs: Inputs, pictures: Pictures) -> Section | None:
     heads = ["tickets", "first %", "second %", "overlap %", "by chance %", "above chance %"]
     alt = "Matrix of the overlap of tickets: " + "; ".join(
         f"{row[0]}: {row[3]}%, by chance {row[4]}%" for row in rows[:6])
-    picture = pictures.draw("overlap", "Overlap of tickets", alt, partial(plot_overlap, pairs))
+    own = rows[0][0].startswith("round ")
+    picture = pictures.draw("overlap", "Overlap of tickets", alt, partial(plot_overlap, pairs), folded=own)
     legend = ("overlap: weights that remain in both over those that remain in either (Jaccard). by chance: of masks "
               "with the same densities in each tensor. above chance: 0 as by chance, 100 the most that the densities "
               "allow.")
-    return Section("overlap", "What tickets have in common", "", [picture, Table("Overlap", heads, rows, legend)])
+    intro = ("Of the masks of one search. Where each round prunes what the last one left, masks nest: the sparser lies "
+             "in the denser, the most that is possible." if own else "Of the searches' masks of one round.")
+    return Section("overlap", "What tickets have in common", intro,
+                   [picture, Table("Overlap as a table", heads, rows, legend, folded=own)])
 
 
 def _tickets(inputs: Inputs) -> dict:

@@ -17,6 +17,7 @@ class Table:
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     legend: str = ""
+    folded: bool = False
     kind: str = "table"
 
 

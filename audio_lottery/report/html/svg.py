@@ -30,9 +30,9 @@ def inline(text: str, prefix: str, alt: str) -> str:
                 element.set(key, _REFERENCE.sub(rf"url(#{prefix}-\1)", value))
     for key in ("width", "height", "version"):
         root.attrib.pop(key, None)
-    wide = float(root.get("viewBox", "0 0 460 0").split()[2])
+    wide = float(root.get("viewBox", "0 0 0 0").split()[2])
     attributes = {"role": "img", "aria-label": alt, "fill": "currentColor", "stroke-linejoin": "round",
-                  "class": "wide" if wide > 480 else "narrow"}
+                  "class": "narrow" if wide < 400 else "middle" if wide < 600 else "wide"}
     for key, value in attributes.items():
         root.set(key, value)
     return ElementTree.tostring(root, encoding="unicode")
