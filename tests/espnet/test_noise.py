@@ -33,22 +33,38 @@ def noisy(folder, *more) -> list[str]:
     return ["--asr_args", " ".join(["--train_noise", str(folder), "white", "--train_snr 0 20", *more])]
 
 
-def task_args(recipe, *more) -> argparse.Namespace:
+@pytest.fixture(scope="module")
+def transducer(recipe, tmp_path_factory):
+    """A configuration of the asr_transducer task with the recipe's front end."""
+    config = yaml.safe_load(recipe.config.read_text())
+    del config["encoder"]
+    config |= {"encoder_conf": {"main_conf": {"pos_wise_act_type": "swish", "conv_mod_act_type": "swish"},
+                                "input_conf": {"conv_size": 8, "subsampling_factor": 4},
+                                "body_conf": [{"block_type": "conformer", "linear_size": 16, "hidden_size": 24,
+                                               "heads": 2, "conv_mod_kernel_size": 7}]},
+               "decoder": "stateless", "decoder_conf": {"embed_size": 8}, "model_conf": {"auxiliary_ctc_weight": 0.3},
+               "joint_network_conf": {"joint_space_size": 12}, "max_epoch": 1}
+    path = tmp_path_factory.mktemp("transducer") / "train.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def task_args(recipe, *more, config=None) -> argparse.Namespace:
     from audio_lottery.bin import recipe_options
 
     parser = argparse.ArgumentParser()
     recipe_options.add(parser)
-    options = recipe_options.read(parser.parse_args(recipe.options()), str(recipe.stats))
-    return parse("asr", options.training("unused", more))
+    options = recipe_options.read(parser.parse_args(recipe.options(config)), str(recipe.stats))
+    return parse(options.task, options.training("unused", more))
 
 
-def batches(args, epoch: int) -> dict[str, np.ndarray]:
+def batches(args, epoch: int, task: str = "asr") -> dict[str, np.ndarray]:
     """Utterance -> what the model hears in an epoch."""
     from espnet2.train.distributed_utils import DistributedOption
 
     from audio_lottery.espnet.tasks import get_task
 
-    factory = get_task("asr").build_iter_factory(args, DistributedOption(), "train")
+    factory = get_task(task).build_iter_factory(args, DistributedOption(), "train")
     heard = {}
     for keys, batch in factory.build_iter(epoch):
         for key, speech, length in zip(keys, batch["speech"], batch["speech_lengths"], strict=True):
@@ -91,6 +107,25 @@ def test_killed_noisy_training_ends_with_the_same_weights(recipe, noises, tmp_pa
     assert len((tmp_path / "stock/1best_recog/text").read_text().splitlines()) == 6
     assert cli.main(find, recipe.search(whole, *noisy(noises), *SEARCH)) == 1
     assert "train_noise_prob" in capsys.readouterr().err
+
+
+def test_a_transducer_hears_the_same_noise(recipe, noises, transducer, tmp_path, capsys):
+    """The asr_transducer task: noise in its training set alone, and stock ESPnet's class decodes what was trained."""
+    from espnet2.bin.asr_transducer_inference import Speech2Text
+
+    options = ("--train_noise", str(noises), "--train_snr", "0", "20")
+    clean = batches(task_args(recipe, config=transducer), 2, "asr_transducer")
+    heard = batches(task_args(recipe, *options, config=transducer), 2, "asr_transducer")
+    mixer = make_mixer([str(noises)], [0, 20], "train", 1, seed=0)
+    for key, speech in clean.items():
+        assert not np.array_equal(heard[key], speech)
+        assert np.array_equal(heard[key], mixer(key, speech, 8000, epoch=2)[0])
+    exp = tmp_path / "exp"
+    assert cli.main(find, recipe.search(exp, *noisy(noises), *SEARCH, config=transducer)) == 0, capsys.readouterr().err
+    folder = exp / "round_01"
+    assert yaml.safe_load((folder / "config.yaml").read_text())["train_snr"] == [0.0, 20.0]
+    decode = Speech2Text(str(folder / "config.yaml"), str(averaged_model_file(folder)), beam_size=1)
+    assert decode.hypotheses_to_results(decode(next(iter(clean.values()))))
 
 
 @pytest.mark.parametrize("options, message", [
