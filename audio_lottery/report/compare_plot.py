@@ -28,9 +28,9 @@ def plot(points: Sequence[Point], *paths: str | Path, sets: Sequence[str] | None
         for index, method in enumerate(methods):
             _draw(axes, [point for point in points if point.method == method and name in point.scores], name, index)
         density_axis(axes, [100 * point.density_whole for point in points if name in point.scores])
-        axes.set_title(name)
+        axes.set_title(f"{name}; band: {_bands(points, name)}", fontsize=9)
         axes.set_xlabel("remaining weights of the whole model (%)")
-        axes.set_ylabel(f"WER (%), mean over seeds; band: {_bands(points, name)}")
+        axes.set_ylabel("WER (%), mean over seeds")
     axes.legend(fontsize=8)
     save(figure, *paths)
     return True

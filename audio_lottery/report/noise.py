@@ -133,11 +133,12 @@ def plot(lines: Sequence[Line], *paths: Path) -> None:
         shown = [line for line in lines if line.training == training]
         for n, line in enumerate(shown):
             points = [(at, line.scores[snr]["wer"]) for at, snr in enumerate(columns) if snr in line.scores]
-            axes.plot(*zip(*points, strict=True), "o-", color=colormaps["viridis"](n / max(1, len(shown) - 1) * 0.9),
-                      markersize=4, label=f"{percent(line.density)}%")
+            colour = colormaps["plasma"](0.2 + 0.6 * n / max(1, len(shown) - 1))
+            axes.plot(*zip(*points, strict=True), "o-", color=colour, markersize=4, label=f"{percent(line.density)}%")
         axes.set_xticks(range(len(columns)), [name_of(snr) for snr in columns])
         axes.set(title=f"trained on {training}", xlabel="SNR of the test set (dB)", ylim=(0, None))
         axes.grid(alpha=0.3)
+        many = len(shown) > 8
+        axes.legend(title="weights in scope", title_fontsize=8, fontsize=6 if many else 8, ncols=3 if many else 1)
     panels[0].set_ylabel("WER (%)")
-    panels[-1].legend(title="weights in scope", fontsize=8)
     save(figure, *paths)

@@ -85,14 +85,16 @@ def density_axis(axes, x: Iterable[float]) -> None:
 
     axes.set_xscale("log")
     axes.invert_xaxis()
-    ticks = _spaced(sorted(set(x), reverse=True))
+    values = sorted(set(x), reverse=True)
+    # Labels need room, and a search of many rounds has more than fit.
+    ticks = _spaced(values, max(1.12, (values[0] / values[-1]) ** (1 / 12)))
     axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
 
 
-def _spaced(x: list[float], ratio: float = 1.12) -> list[float]:
+def _spaced(x: list[float], ratio: float) -> list[float]:
     """Falling values of which neighbours are far enough apart to be labelled on a log axis."""
     kept = x[:1]
     for value in x[1:]:

@@ -48,8 +48,9 @@ def make(folder: Path, seed: int, rounds: int, sets=("dev", "test"), epochs: int
 def _log(folder: Path, draw: random.Random, epochs: int, density: float) -> None:
     folder.mkdir(parents=True)
     lines = [f"[vm] 2026-01-01 00:00:00,000 (trainer:392) INFO: {epoch}epoch results: [train] loss=9.000, "
-             f"time=1 second, [valid] loss={20 / epoch + 5 / (density + 0.5) + draw.random():.3f}, acc=nan, cer_ctc={1 / epoch:.3f}, "
-             f"density_scope={density:.3f}, time=1 second, total_count=1" for epoch in range(1, epochs + 1)]
+             f"time=1 second, [valid] loss={20 / epoch + 5 / (density + 0.5) + draw.random():.3f}, acc=nan, "
+             f"cer_ctc={1 / epoch:.3f}, density_scope={density:.3f}, time=1 second, total_count=1"
+             for epoch in range(1, epochs + 1)]
     (folder / "train.log").write_text("\n".join(lines) + "\n")
 
 

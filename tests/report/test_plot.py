@@ -41,5 +41,5 @@ def test_nothing_to_draw(tmp_path):
 
 
 def test_labels_keep_their_distance():
-    assert _spaced([100, 80, 79, 40, 38]) == [100, 80, 40]
-    assert _spaced([]) == []
+    assert _spaced([100, 80, 79, 40, 38], 1.12) == [100, 80, 40]
+    assert _spaced([], 1.12) == []

@@ -29,22 +29,27 @@ def pareto(inputs: Inputs, pictures: Pictures) -> Section | None:
     wers = {row["round"]: score["wer"] for row in results.rows if (score := results.score(row["round"], dataset))}
     works = {row["round"]: row["macs"]["sparse"] / 1e9 for row in results.rows if row.get("macs")}
     sizes = _sizes(inputs, wers)
-    parts, fronts = [], []
+    parts, columns = [], []
     seconds = next((row["macs"]["seconds"] for row in results.rows if row.get("macs")), 0)
-    for name, title, axis, costs in (("macs", "Work", f"multiply-accumulates for {seconds:g} s of audio (10⁹)", works),
-                                     ("size", "File size", f"ticket file, {inputs.sizes} values (kB)", sizes)):
+    for name, title, head, axis, costs in (
+            ("macs", "Work", "MACs (10⁹)", f"multiply-accumulates for {seconds:g} s of audio (10⁹)", works),
+            ("size", "File size", "file (kB)", f"ticket file, {inputs.sizes} values (kB)", sizes)):
         models = [Model(number, costs[number], wers[number]) for number in wers if number in costs]
+        if not models:
+            continue
         best = front(models)
-        fronts.append({one.round for one in best})
-        if models:
-            alt = f"{dataset} WER over {axis}. Pareto front: " + ", ".join(
-                f"round {one.round} {one.wer:.1f}% at {one.cost:.3g}" for one in best)
-            parts.append(pictures.draw(name, f"{title} against WER, {dataset}", alt,
-                                       partial(plot_front, models, axis, dataset)))
-    rows = [[str(row["round"]), percent(row.get("density_whole")), _cell(works.get(row["round"]), 3),
-             _cell(sizes.get(row["round"]), 1), _cell(wers.get(row["round"]), 1),
-             *("yes" if row["round"] in one else "no" for one in fronts)] for row in results.rows]
-    heads = ["round", "model %", "MACs (10⁹)", "file kB", f"{dataset} WER", "on front: MACs", "on front: size"]
+        alt = f"{dataset} WER over {axis}. Pareto front: " + ", ".join(
+            f"round {one.round} {one.wer:.1f}% at {one.cost:.3g}" for one in best)
+        parts.append(pictures.draw(name, f"{title} against WER, {dataset}", alt,
+                                   partial(plot_front, models, axis, dataset)))
+        columns.append((head, costs, {one.round for one in best}))
+    if not columns:
+        return None
+    rows = [[str(row["round"]), percent(row.get("density_whole")), _cell(wers.get(row["round"]), 1),
+             *(cell for _, costs, best in columns
+               for cell in (_cell(costs.get(row["round"]), 3), "yes" if row["round"] in best else "no"))]
+            for row in results.rows]
+    heads = ["round", "model %", f"{dataset} WER", *(text for head, _, _ in columns for text in (head, "on front"))]
     legend = ("On the front: no other round has both less WER and less of that, or equals it in one. kB: 1,000 bytes; "
               f"the file holds mask, {inputs.sizes} values, configuration and tokens." if sizes else
               "On the front: no other round has both less WER and less work.")

@@ -49,7 +49,9 @@ def compared(inputs: Inputs, pictures: Pictures) -> Section | None:
     if not points:
         return None
     parts = []
-    for name in dict.fromkeys(name for point in points for name in point.scores):
+    for name in inputs.clean.sets:
+        if not any(name in point.scores for point in points):
+            continue
         alt = f"WER on {name} against remaining weights of the whole model, a line a method: " + "; ".join(
             _span(method, [point for point in points if point.method == method and name in point.scores], name)
             for method in dict.fromkeys(point.method for point in points))
