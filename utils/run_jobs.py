@@ -6,7 +6,7 @@ replaced where no letter touches it: x.JOB.log, part_JOB, --job JOB). Arguments 
 shell reads them again. A log holds the command, its output, the times and the exit status. Options:
 
 --max_jobs N   jobs that run at a time, at most [one per core]
---retries N    start a job that failed so many times again [0]; after that no further job is started
+--retries N    start a job that failed so many times again [0]; the others go on in any case
 --config, --gpu, --mem, --time, --num_threads, --partition   are for clusters and do nothing here
 """
 
@@ -103,13 +103,11 @@ class Runner:
         self.stopped = False
 
     def run(self, log: Path, command: list[str]) -> int | None:
-        """Run one command, again where it may be; its exit status, or None when it was not started after a failure."""
+        """Run one command, again where it may be; its exit status, or None after stop()."""
         status, tries = self.once(log, command, "w"), 0
         while status and tries < self.retries and not self.stopped:
             tries += 1
             status = self.once(log, command, "a")
-        with self.lock:
-            self.stopped = self.stopped or status not in (0, None)
         return status
 
     def once(self, log: Path, command: list[str], mode: str) -> int | None:
@@ -164,9 +162,7 @@ def report(results: dict[Path, int | None]) -> int:
     for log in failed:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         print(f"---- {log}", *lines[-TAIL_LINES:], sep="\n", file=sys.stderr)
-    skipped = sum(status is None for status in results.values())
-    left = f", {skipped} not started" if skipped else ""
-    print(f"{Path(sys.argv[0]).stem}: error: {len(failed)} of {len(results)} jobs failed{left}: see "
+    print(f"{Path(sys.argv[0]).stem}: error: {len(failed)} of {len(results)} jobs failed: see "
           + " ".join(map(str, failed)), file=sys.stderr)
     return 1
 
