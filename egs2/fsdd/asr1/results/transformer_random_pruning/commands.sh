@@ -1,0 +1,1 @@
+egs2/fsdd/asr1/run.sh --fsdd_root fsdd --stage 5 --asr_config conf/20ms/train_asr_transformer.yaml --asr_tag transformer_random_pruning --inference_config conf/decode_asr_hybrid_ctc.yaml --inference_nj 1 --lottery_conf conf/lottery/random_pruning.yaml --dense_model exp/test_theo_dev_nicolas/transformer_imp/round_00 --lottery_args '--rounds 7 --rate 0.36 --only_rounds 4'
