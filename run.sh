@@ -9,6 +9,8 @@ stop_stage=8
 nj=$(nproc 2>/dev/null || echo 2)
 inference_nj=$nj
 ngpu=0
+num_nodes=1
+host=
 
 datadir=data
 dumpdir=dump
@@ -55,6 +57,7 @@ asr_args=
 lottery_conf=conf/lottery/imp.yaml
 lottery_args=
 separate_rounds=false
+archive_rounds=false
 dense_model=
 theta0=
 source_ticket=
@@ -64,6 +67,9 @@ compare_transfer=false
 inference_config=conf/decode_asr.yaml
 inference_tag=
 decode_rounds=all
+export_round=extreme
+share_dir=
+share_opts=
 
 help_message="Usage: $0 [--option value ...]
 
@@ -81,11 +87,16 @@ Stages
   6  rounds of pruning, rewinding and training, as --lottery_conf says
   7  decoding of every round, in parallel jobs; before it the language model's weight is tuned on the dev set
   8  scoring, invariants, table and report
+  9  export, where asked for: ticket files and ONNX of the chosen ticket, their sizes and errors
+  10 packing for sharing, where asked for: an ESPnet model, the ticket file and a model card in one folder
 
 Options (defaults in brackets; a configuration is looked for here, then in $root)
   --stage N, --stop_stage N       first and last stage [$stage, $stop_stage]
   --nj N, --inference_nj N        parallel jobs for data, for decoding [$nj: one per core]
-  --ngpu N                        GPUs for training [$ngpu]
+  --ngpu N                        GPUs for training, of each node [$ngpu]
+  --num_nodes N                   nodes that train together, in a job of Slurm's (cmd.sh); elsewhere: processes on
+                                  this machine's CPU [$num_nodes]
+  --host NAME,...                 or machines that ssh reaches, as ESPnet's launcher takes them: host1,host2:0:1
   --datadir, --dumpdir, --expdir  where data, audio and experiments go [$datadir, $dumpdir, $expdir]
   --train_set, --valid_set NAME   [$train_set, $valid_set]
   --test_sets 'NAME ...'          [$test_sets]
@@ -127,6 +138,7 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --lottery_conf YAML             how to search [$lottery_conf]
   --lottery_args '...'            overrides of it, e.g. '--rate 0.2 --rounds 10'
   --separate_rounds true|false    each round in a process of its own [$separate_rounds]
+  --archive_rounds true|false     keep a finished round as a ticket file, without its models [$archive_rounds]
   --dense_model PATH              take round 0 from a trained model instead of training it: an ESPnet experiment
                                   folder, a model file of one, or a model packed by espnet2.bin.pack
   --theta0 FILE                   its initial weights, to rewind to [beside it, in a search's folder]
@@ -139,6 +151,9 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --inference_config YAML         ESPnet decoding configuration [$inference_config]
   --inference_tag NAME            decoding folder decode_NAME [from the configuration's name]
   --decode_rounds 'all|N ...'     rounds to decode [$decode_rounds]
+  --export_round extreme|best|N   the ticket that stages 9 and 10 ship [$export_round]
+  --share_dir DIR                 folder that stage 10 writes [share in the experiment folder]
+  --share_opts '...'              more arguments of audio-lottery share, e.g. '--license cc-by-4.0 --language en'
 
 Examples
   $0
@@ -150,12 +165,12 @@ arguments=("$@")
 die() { echo "run.sh: error: $*" >&2; exit 1; }
 
 [ $# -eq 0 ] || die "$1: no such argument: options start with -- (see --help)"
-for name in stage stop_stage nj inference_nj fs nbpe ngram_order; do
+for name in stage stop_stage nj inference_nj num_nodes fs nbpe ngram_order; do
     [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "--$name ${!name}: a positive whole number is expected"
 done
 [[ $ngpu =~ ^[0-9]+$ ]] || die "--ngpu $ngpu: a whole number is expected"
 for name in stage stop_stage; do
-    [ "${!name}" -le 8 ] || die "--$name ${!name}: the last stage is 8"
+    [ "${!name}" -le 10 ] || die "--$name ${!name}: the last stage is 10"
 done
 [ "$stage" -le "$stop_stage" ] || die "--stage $stage comes after --stop_stage $stop_stage: nothing to do"
 case $token_type in
@@ -244,6 +259,7 @@ if [ -n "$espnet_exp" ]; then
     dev=$(dirname "$dev")  # like dump/raw/dev
     dump=$(dirname "$dev")
     valid_set=$(basename "$dev")
+    raw=$dump  # where the recipe keeps its audio
     exp=$expdir/${asr_tag:-$(basename "$espnet_exp")${heard}_$(basename "$lottery_conf" .yaml)}
 fi
 read -ra named <<<"$test_sets"
@@ -263,7 +279,7 @@ if [ "$compare_transfer" = true ]; then
     again _transferred --source_weights true
     # Its dense model is the recipe's own.
     again _transferred_mask --source_weights false --dense_model "$exp/round_00"
-    if [ "$stop_stage" = 8 ]; then
+    if [ "$stop_stage" -ge 8 ]; then
         # shellcheck source=path.sh
         . "$root/path.sh"
         audio-lottery compare --method "own ticket" "$exp" --method "transferred ticket" "${exp}_transferred" \
@@ -302,6 +318,7 @@ if [ "$stage" -ge 7 ] && [ "$use_ngram" = true ]; then need 4 "${ngram_file:-$ng
 if [ "$stage" -ge 8 ]; then
     for name in "${scored[@]}"; do need 7 "$exp/round_00/decode_$inference_tag/$name/text"; done
 fi
+if [ "$stage" -ge 9 ]; then need 8 "$exp/errors.jsonl"; fi
 
 "$root/utils/setup.sh"
 # shellcheck source=path.sh
@@ -379,18 +396,23 @@ begun=(${dense_model:+--dense_model "$dense_model"} ${theta0:+--theta0 "$theta0"
 [ -z "$source_ticket" ] || begun+=(--source_ticket "$source_ticket" --source_round "$source_round"
     --source_weights "$source_weights")
 find_ticket() {
-    local starter=${train_cmd:-run_jobs.py}
+    local starter=${train_cmd:-run_jobs.py} nodes=(--num_nodes "$num_nodes" ${host:+--host "$host"})
     [ "$ngpu" = 0 ] || starter=${cuda_cmd:-$starter}
     read -ra starter <<<"$starter"
     case ${starter[0]} in
         run_jobs.py | run.pl) starter=() ;;  # here, in sight
-        *) starter+=(--gpu "$ngpu" "$exp/logs/stage_$now.log")
+        *) if [ "$num_nodes" -gt 1 ]; then
+               [[ ${starter[0]} = slurm* ]] || die "--num_nodes $num_nodes: a job of several nodes is for slurm (cmd.sh)"
+               starter+=(--num_nodes "$num_nodes")
+               nodes+=(--dist_launcher slurm)
+           fi
+           starter+=(--gpu "$ngpu" "$exp/logs/stage_$now.log")
             echo "trained by ${starter[0]}: see ${starter[-1]}" ;;
     esac
     "${starter[@]}" audio-lottery find "$exp" "${prepared[@]}" "${begun[@]}" \
         ${feats_normalize:+--feats_normalize "$feats_normalize"} \
         --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args ${asr_noise:-}" \
-        --ngpu "$ngpu" "$@"
+        --ngpu "$ngpu" "${nodes[@]}" "$@"
 }
 
 if begin 5 "dense training, $exp/round_00"; then
@@ -398,7 +420,7 @@ if begin 5 "dense training, $exp/round_00"; then
 fi
 
 if begin 6 "rounds of pruning, rewinding and training, $exp"; then
-    find_ticket --separate_rounds "$separate_rounds"
+    find_ticket --separate_rounds "$separate_rounds" --archive_rounds "$archive_rounds"
 fi
 
 if begin 7 "decoding of ${scored[*]}, rounds: $decode_rounds"; then
@@ -423,4 +445,16 @@ if begin 8 "scoring, invariants, table"; then
     audio-lottery check "$exp"
     audio-lottery table "$exp" --dev "$valid_set" --inference_tag "$inference_tag" --report "$exp/report" \
         --command "${AUDIO_LOTTERY_COMMAND:-$command_line}"
+    audio-lottery report "$exp" --dev "$valid_set" --inference_tag "$inference_tag" --data "$raw" \
+        --out "$exp/report" --command "${AUDIO_LOTTERY_COMMAND:-$command_line}"
+fi
+
+shipped=(--round "$export_round" --dev "$valid_set" --inference_tag "$inference_tag")
+if begin 9 "export of the $export_round ticket, $exp/export"; then
+    audio-lottery export "$exp" "${shipped[@]}"
+fi
+
+if begin 10 "packing for sharing, ${share_dir:-$exp/share}"; then
+    mapfile -d '' -t options < <(split "$share_opts")
+    audio-lottery share "$exp" "${shipped[@]}" --out "${share_dir:-$exp/share}" "${options[@]}"
 fi

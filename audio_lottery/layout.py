@@ -1,7 +1,7 @@
 """Where the parts of a search lie, and what a search needs of a training toolkit."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from audio_lottery.criteria import Calibration
+from audio_lottery.errors import LotteryError
 from audio_lottery.moment import Moment
 from audio_lottery.search.span import Length
 
@@ -109,6 +110,19 @@ class Layout:
         numbers = (re.fullmatch(r"round_(\d+)", path.parent.name) for path in self.folder.glob("round_*/done.json"))
         return sorted(int(match[1]) for match in numbers if match)
 
+    def chosen(self, wanted: Sequence[str]) -> list[int]:
+        """Finished rounds by what a user wrote: ``all``, or numbers; others are a :class:`LotteryError`."""
+        finished = self.finished()
+        if not finished:
+            raise LotteryError(f"{self.folder}: no finished round: run stage 5 first")
+        if list(wanted) == ["all"]:
+            return finished
+        for word in wanted:
+            if not word.isdigit() or int(word) not in finished:
+                raise LotteryError(f"--rounds {word}: not a finished round of {self.folder}: "
+                                   f"there are {', '.join(map(str, finished))}")
+        return [int(word) for word in wanted]
+
 
 class Backend(Protocol):
     """What a search needs of a training toolkit."""
@@ -152,6 +166,9 @@ class Backend(Protocol):
 
         initial: whether the weights are untrained, so that norms take the batches' own statistics.
         """
+
+    def archive(self, round_folder: Path, mask: Path | None) -> None:
+        """Keep a finished round as a ticket; no later round needs more of it than its records."""
 
     def facts(self, round_folder: Path) -> dict[str, Any]:
         """What the ledger keeps of a round: epochs, steps, dev scores, MACs, seed, versions, ...

@@ -32,14 +32,17 @@ MORE = ("rounds", "only_rounds")
 
 
 def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_round: int | None = None,
-           begins: Iterable[Callable[[Layout], None]] = ()) -> None:
+           begins: Iterable[Callable[[Layout], None]] = (), archive: bool = False) -> None:
     """Run rounds 0 (dense) to ``last_round`` (default: all).
 
     begins: put in place what the search starts from, instead of a dense training or masks of its own.
+    archive: keep a round as a ticket, without its model files, when the mask after it is made.
     What is finished is skipped; of rounds that ``only_rounds`` leaves out, nothing but the mask is made.
     A killed search called again ends with the same masks and weights as one that was never killed.
     """
     config.check()
+    if archive:
+        _refuse_archive(config)
     layout = Layout(Path(folder))
     last = config.rounds if last_round is None else min(last_round, config.rounds)
     with locked(layout.folder):
@@ -55,6 +58,8 @@ def search(folder: str | Path, config: LotteryConfig, backend: Backend, last_rou
             if number == 1:
                 _find_masks(layout, config, backend)
             masks.make(layout, config, backend, selector, number)
+            if archive:
+                _archive(layout, config, backend, number)
             if not config.trains(number):
                 continue
             _train(layout, config, backend, selector.names, number)
@@ -68,6 +73,19 @@ def _sweep(layout: Layout) -> None:
     for run in (layout.folder, layout.source, layout.search_run, *layout.folder.glob("round_*")):
         for left in (*run.glob("masks/.*.tmp"), *(run.glob(".*.tmp") if run != layout.folder else ())):
             left.unlink(missing_ok=True)
+
+
+def _refuse_archive(config: LotteryConfig) -> None:
+    if config.restart not in ("rewind", "fresh"):
+        raise LotteryError(f"--archive_rounds true: rounds of restart: {config.restart} go on from weights of the last "
+                           "epoch, which an archived round has no more: take restart: rewind, or keep the rounds")
+
+
+def _archive(layout: Layout, config: LotteryConfig, backend: Backend, number: int) -> None:
+    """Archive the rounds before ``number``, whose mask is made."""
+    for earlier in (one for one in layout.finished() if one < number):
+        if earlier or config.prune_from != "dense":
+            backend.archive(layout.round(earlier), layout.mask(earlier) if earlier else None)
 
 
 def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None = None, fixed: bool = False) -> None:

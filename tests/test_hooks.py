@@ -2,6 +2,7 @@
 
 import copy
 import io
+from itertools import pairwise
 
 import pytest
 import torch
@@ -137,6 +138,38 @@ def test_scaled_mixed_precision_step_is_not_skipped_for_a_pruned_overflow():
     scaler.step(optimizer)
     assert net.weight[0, 0].item() == pytest.approx(before - 0.1)
     assert net.weight[0, 1].item() == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mixed_precision_with_accumulation(dtype):
+    """Autocast, a scaler whose scale overflows at first, two backward passes a step, clipping, Adam."""
+    net, mask = make()
+    attach(net, mask)
+    before = copy.deepcopy(net.state_dict())
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.01, weight_decay=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127 if dtype == torch.bfloat16 else 2.0**30, growth_interval=2)
+    scales = []
+    for step in range(40):
+        for micro in range(2):
+            with torch.autocast("cpu", dtype=dtype):
+                loss = loss_of(net, 10 * step + micro) / 2
+            scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        assert pruned_gradients(net, mask) == 0
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        scales.append(scaler.get_scale())
+        optimizer.zero_grad()
+        assert mask.violations(net) == {}
+    assert min(scales) < scales[0]  # it skipped steps
+    assert any(later > one for one, later in pairwise(scales))  # and took some
+    parameters = dict(net.named_parameters())
+    for name in mask:
+        assert parameters[name].isfinite().all() and (parameters[name] != before[name])[mask[name]].any()
+        for key, value in optimizer.state[parameters[name]].items():
+            if torch.is_tensor(value) and value.shape == mask[name].shape:
+                assert not value[~mask[name]].any(), key
 
 
 def test_state_dict_deepcopy_and_pickle_are_untouched():

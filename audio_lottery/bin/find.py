@@ -17,11 +17,20 @@ def add_arguments(parser) -> None:
     parser.add_argument("--feats_normalize", choices=("global_mvn", "utterance_mvn"), help="normalise features by the "
                         "statistics of the training set, as ESPnet's recipes do, or by the utterance's own "
                         "[as the configuration says]")
-    parser.add_argument("--ngpu", type=integer(0), default=0, help="GPUs; 0 trains on the CPU")
+    parser.add_argument("--ngpu", type=integer(0), default=0, help="GPUs (of each node); 0 trains on the CPU")
+    parser.add_argument("--num_nodes", type=integer(1), default=1, help="nodes that train together, started by one of "
+                        "the next three; without them: processes on this machine's CPU")
+    parser.add_argument("--dist_launcher", choices=["slurm"], help="by srun, within the Slurm job that this runs in")
+    parser.add_argument("--cmd", help="by ESPnet's launcher with this job starter of Kaldi's, like utils/slurm.pl")
+    parser.add_argument("--host", help="by ESPnet's launcher through ssh: machines, like host1,host2:0:1")
     parser.add_argument("--lottery_conf", default=None, help="lottery configuration (YAML)")
     parser.add_argument("--lottery_args", default="", help="overrides, like '--rate 0.2 --rounds 10'")
     parser.add_argument("--last_round", type=integer(0), default=None, help="stop after this round; 0: dense only")
     parser.add_argument("--separate_rounds", type=cli.str2bool, default=False, help="a process for each round")
+    parser.add_argument("--archive_rounds", type=cli.str2bool, default=False, help="keep a finished round as a ticket "
+                        "file, exact, and remove its models and checkpoints; decoding writes the model out again")
+    parser.add_argument("--dry_run", type=cli.str2bool, default=False, help="count the disk that the search needs, and "
+                        "stop")
     group = parser.add_argument_group("starting from what exists")
     group.add_argument("--dense_model", help="take round 0 from this trained model: an ESPnet experiment folder, a "
                        "model file of one, or a model packed by espnet2.bin.pack")
@@ -41,8 +50,10 @@ def run(args) -> None:
     from pathlib import Path
 
     from audio_lottery import config
-    from audio_lottery.espnet import small_dense
+    from audio_lottery.errors import LotteryError
+    from audio_lottery.espnet import disk, small_dense
     from audio_lottery.espnet.backend import EspnetBackend
+    from audio_lottery.espnet.launch import Launcher
     from audio_lottery.espnet.versions import require
     from audio_lottery.layout import Layout
     from audio_lottery.ledger import Ledger
@@ -51,11 +62,23 @@ def run(args) -> None:
     require()
     lottery = config.load(args.lottery_conf, args.lottery_args)
     recipe = recipe_options.read(args, args.stats)
-    backend = EspnetBackend(recipe, lottery.scope, args.separate_rounds)
+    launcher = Launcher(args.ngpu, args.num_nodes, args.cmd, args.host, args.dist_launcher)
+    backend = EspnetBackend(recipe, lottery.scope, args.separate_rounds, launcher)
     backend.scope()  # what it refuses is refused before a folder is made
+    if args.dry_run:
+        counted = disk.count(disk.Sizes.of(backend), lottery, args.archive_rounds)
+        if args.json:
+            cli.print_json(counted)
+        else:
+            print(disk.shown(counted))
+        return
     lottery, begins = _begins(args, lottery, backend)
-    chosen = small_dense.search if lottery.small_dense else search
-    chosen(args.exp, lottery, backend, args.last_round, begins)
+    if lottery.small_dense:
+        if args.archive_rounds:
+            raise LotteryError("--archive_rounds true: narrower dense models have no masks: leave it out")
+        small_dense.search(args.exp, lottery, backend, args.last_round, begins)
+    else:
+        search(args.exp, lottery, backend, args.last_round, begins, args.archive_rounds)
     rows = Ledger(Layout(Path(args.exp)).ledger).rows
     if args.json:
         cli.print_json(rows)

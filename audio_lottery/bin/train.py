@@ -2,7 +2,8 @@
 
 All options but --task go to ESPnet (python3 -m espnet2.bin.asr_train --help lists them). A ticket is
 trained with --ticket_mask MASK --ticket_init theta0.safetensors, its initial weights are kept with
---ticket_theta0 FILE. ESPnet's log goes to train.log in its --output_dir.
+--ticket_theta0 FILE. ESPnet's log goes to train.log in its --output_dir; of several
+processes that train together, those of the others to train.RANK.log.
 """
 
 import sys
@@ -22,14 +23,19 @@ def run(args) -> None:
     """Hand over to the ticket-aware task."""
     from pathlib import Path
 
+    from audio_lottery.espnet import launch
     from audio_lottery.espnet.command import parse
     from audio_lottery.espnet.logs import logged_to
     from audio_lottery.espnet.tasks import get_task
     from audio_lottery.espnet.versions import require
 
+    launch.end_with_starter()
     require()
+    from espnet2.train.distributed_utils import get_node_rank
+
     options = parse(args.task, args.rest, "python3 -m espnet2.bin.asr_train --help lists them")
-    with logged_to(Path(options.output_dir) / "train.log"):
+    rank = get_node_rank(options.dist_rank, options.dist_launcher)
+    with logged_to(Path(options.output_dir) / (f"train.{rank}.log" if rank else "train.log")):
         get_task(args.task).main(cmd=args.rest)
 
 

@@ -1,9 +1,7 @@
 """Rounds trained by ESPnet: the :class:`audio_lottery.rounds.Backend` of the recipes."""
 
-import contextlib
 import logging
 import math
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import cached_property
@@ -14,8 +12,10 @@ import torch
 
 from audio_lottery.criteria import Calibration
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet import archive
 from audio_lottery.espnet.command import Recipe, parse
 from audio_lottery.espnet.heads import refuse_heads
+from audio_lottery.espnet.launch import Launcher
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file, load_state
 from audio_lottery.espnet.sources import features_of
@@ -37,7 +37,8 @@ FRESH_SEED = 10_000
 # ESPnet options that a search may be continued with otherwise: where and how it runs, what it shows.
 HARMLESS = {
     "config", "output_dir", "ngpu", "num_workers", "num_att_plot", "log_level", "log_interval", "dry_run", "required",
-    "use_matplotlib", "use_tensorboard", "use_wandb", "print_config", "resume", "max_cache_size", "max_cache_fd",
+    "use_matplotlib", "use_tensorboard", "use_wandb", "wandb_project", "wandb_id", "wandb_entity", "wandb_name",
+    "wandb_model_log_interval", "print_config", "resume", "max_cache_size", "max_cache_fd",
     "valid_max_cache_size", "create_graph_in_tensorboard", "version",
     "dist_backend", "dist_init_method", "dist_world_size", "dist_rank", "local_rank", "dist_master_addr",
     "dist_master_port", "dist_launcher", "multiprocessing_distributed", "distributed",
@@ -47,11 +48,11 @@ HARMLESS = {
 class EspnetBackend:
     """Trains each round as an ordinary ESPnet experiment, in this process or in its own."""
 
-    def __init__(self, recipe: Recipe, scope: ScopeConfig, separate: bool = False):
+    def __init__(self, recipe: Recipe, scope: ScopeConfig, separate: bool = False, launcher: Launcher | None = None):
         recipe.check()
         self.recipe, self.scope_config = recipe, scope
-        # ESPnet spawns one process a GPU, whose output only a process of its own can collect.
-        self.separate = separate or recipe.ngpu > 1
+        self.launcher = launcher or Launcher(recipe.ngpu)
+        self.separate = separate or self.launcher.apart
 
     @cached_property
     def args(self):
@@ -101,7 +102,7 @@ class EspnetBackend:
                 get_task(self.recipe.task).main(cmd=command)
             return
         words = [sys.executable, "-m", "audio_lottery.bin.train", "--task", self.recipe.task, *command]
-        _train_apart(words, log)
+        self.launcher.run(words, round_folder, log)
 
     def length(self) -> Length:
         """Epochs, and optimiser steps of an epoch, that the configuration asks for."""
@@ -110,7 +111,7 @@ class EspnetBackend:
         if self.args.patience is not None:
             raise LotteryError(f"{self.recipe.asr_config}: patience: {self.args.patience}: searches within a training "
                                "run, and stops, need to know its length: leave patience out")
-        batches = batches_per_epoch(self.recipe.task, self.args)
+        batches = batches_per_epoch(self.recipe.task, self.args, self.launcher.ranks)
         return Length(self.args.max_epoch, batches // self.args.accum_grad, kept_models(self.args))
 
     def shares(self) -> dict[str, float]:
@@ -161,6 +162,17 @@ class EspnetBackend:
 
         return calibration(self.recipe.task, self.args, state, part, batches, initial)
 
+    def archive(self, round_folder: Path, mask: Path | None) -> None:
+        """Keep a round as a ticket file only."""
+        if archive.archived(round_folder):
+            archive.tidy(round_folder)
+        else:
+            archive.archive(round_folder, averaged_model_file(round_folder), mask)
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Those of a training."""
+        return get_task(self.recipe.task).build_optimizers(self.args, self.model)
+
     def facts(self, round_folder: Path) -> dict[str, Any]:
         """What the ledger keeps beside counts: training effort, dev scores, MACs, seed, versions."""
         self.model.load_state_dict(load_state(averaged_model_file(round_folder)))
@@ -194,25 +206,6 @@ def _trained(macs: AsrMacs) -> int:
     """MACs of a forward pass without the front end: what a training step makes three times."""
     decoder = macs.decoder.attention * macs.decoder.tokens if macs.decoder else 0
     return macs.attention + decoder + sum(tensor.dense for tensor in macs.tensors.values())
-
-
-def _train_apart(words: list[str], log: Path) -> None:
-    """Train in a process of its own; its notes are shown, what its GPU processes print goes to the log.
-
-    Its complaint is read from its stderr, not from the log: that may lie on the disk that is full.
-    """
-    complaint = None
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, errors="replace") as process:
-        for line in process.stderr:
-            if line.startswith("WARNING: "):
-                print(line, end="", file=sys.stderr)
-            elif line.startswith("audio-lottery "):
-                complaint = line.partition(": error: ")[2].strip() or None
-            else:
-                with contextlib.suppress(OSError), open(log, "a", encoding="utf-8") as stream:
-                    stream.write(line)
-    if process.returncode:
-        raise LotteryError(complaint or f"{log}: the training of this round failed: see its end")
 
 
 def _valid_scores(round_folder: Path) -> dict[str, float]:

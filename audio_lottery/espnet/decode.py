@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet import archive
 from audio_lottery.espnet.command import need_speech, parse_by, speech_data, speech_table
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
@@ -64,8 +65,9 @@ class Decoding:
     def digest(self, keys: Iterable[str]) -> str:
         """Of all that decides the hypotheses: model, configuration, files it names (language models), audio list."""
         named = [value for value in read_config(self.config).values() if isinstance(value, str)]
-        files = [self.model, self.config, *(name for name in named if Path(name).is_file())]
-        parts = [*map(sha256, files), *keys]
+        files = [self.config, *(name for name in named if Path(name).is_file())]
+        archived = None if self.model_file else archive.model_digest(self.round_folder)
+        parts = [archived or sha256(self.model), *map(sha256, files), *keys]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -123,4 +125,5 @@ def merge(decoding: Decoding, jobs: int) -> int:
                            "remove the folder and run stage 7 again")
     for table, lines in tables.items():
         write_text(decoding.folder / table, "".join(f"{lines[key]}\n" for key in sorted(lines)))
+    archive.tidy(decoding.round_folder)
     return len(tables["token"])

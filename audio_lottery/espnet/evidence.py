@@ -43,8 +43,16 @@ def calibration(task: str, args: argparse.Namespace, state: Mapping[str, Tensor]
                        lambda network: _flow(network, size))
 
 
-def batches_per_epoch(task: str, args: argparse.Namespace) -> int:
-    """Batches of an epoch of training. Raises LotteryError where ESPnet makes them up on the way."""
+def batches_per_epoch(task: str, args: argparse.Namespace, ranks: int | None = 1) -> int:
+    """Batches of an epoch of training that ``ranks`` processes share; ESPnet splits each over all of them.
+
+    Raises LotteryError where ESPnet makes them up on the way, and where the number of processes is not known.
+    """
+    if ranks is None:
+        raise LotteryError("--host: searches within a training run, and stops, need to know the number of processes: "
+                           "give --num_nodes and --cmd")
+    if ranks > 1:  # what ESPnet takes instead, then
+        args = argparse.Namespace(**{**vars(args), "min_batch_size": ranks})
     with quiet():
         factory = _factory(task, args, "train")
     if getattr(factory, "num_iters_per_epoch", None):

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import torch
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet import archive
 from audio_lottery.espnet.checkpoints import is_whole
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.tasks import get_task, resolve
@@ -15,7 +16,12 @@ from audio_lottery.fileio import read_yaml
 
 
 def averaged_model_file(folder: Path) -> Path:
-    """The average of the n best epochs on dev, by the first criterion of the folder's config.yaml."""
+    """The average of the n best epochs on dev, by the first criterion of the folder's config.yaml.
+
+    That of a round which was archived as a ticket is written out again.
+    """
+    if archive.archived(folder):
+        return archive.restore(folder)
     for phase, key, _ in read_yaml(_config(folder)).get("best_model_criterion", []):
         path = folder / f"{phase}.{key}.ave.pth"
         if path.exists():

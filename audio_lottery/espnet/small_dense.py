@@ -65,7 +65,7 @@ def resized(backend: EspnetBackend, target: int, number: int = 1) -> EspnetBacke
     def made(confs: Confs) -> EspnetBackend:
         words = [word for part, conf in confs.items() for word in (f"--{part}", json.dumps(conf))]
         recipe = dataclasses.replace(backend.recipe, asr_args=(*backend.recipe.asr_args, *words))
-        return EspnetBackend(recipe, backend.scope_config, backend.separate)
+        return EspnetBackend(recipe, backend.scope_config, backend.separate, backend.launcher)
 
     found = made(narrow(_confs(backend), lambda confs: parameters(made(confs)), target))
     if abs(parameters(found) - target) > TOLERANCE * target:

@@ -1,10 +1,13 @@
 """ESPnet tasks made ticket-aware, by subclassing alone."""
 
 import importlib
+import multiprocessing
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.espnet import launch
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.noise import NoisyTaskMixin
 from audio_lottery.espnet.trainer import TicketTrainerMixin
@@ -22,11 +25,27 @@ TASKS = {
 }
 
 
+class SpawnedTaskMixin:
+    """Where ESPnet spawned a process (one a GPU), it ends with its parent, and complains in one line."""
+
+    @classmethod
+    def main_worker(cls, args) -> None:
+        if multiprocessing.parent_process() is None:
+            super().main_worker(args)
+            return
+        launch.end_with_parent()
+        try:
+            super().main_worker(args)
+        except LotteryError as error:
+            print(f"audio-lottery train: error: {error}", file=sys.stderr)
+            sys.exit(1)
+
+
 def ticket_aware(task: "type[AbsTask]") -> "type[AbsTask]":
     """A subclass of any espnet2 task that takes the ``--ticket_*`` options and those of noise while training."""
     trainer = type("Ticket" + task.trainer.__name__, (TicketTrainerMixin, task.trainer),
                    {"__module__": __name__, "__doc__": task.trainer.__doc__})
-    return type("Ticket" + task.__name__, (NoisyTaskMixin, task),
+    return type("Ticket" + task.__name__, (SpawnedTaskMixin, NoisyTaskMixin, task),
                 {"__module__": __name__, "__doc__": task.__doc__, "trainer": trainer})
 
 

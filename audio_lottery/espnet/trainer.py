@@ -6,6 +6,7 @@ it makes ESPnet's checkpoints safe against a kill. The model's state dict is nev
 """
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import math
@@ -13,11 +14,12 @@ from pathlib import Path
 
 import torch
 
-from audio_lottery import hooks, snapshot
+from audio_lottery import hooks, ranks, snapshot
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import checkpoints
 from audio_lottery.espnet.progress import Progress, mean, write_densities
 from audio_lottery.fileio import read_json, write_json
+from audio_lottery.lock import locked
 from audio_lottery.mask import Mask
 from audio_lottery.moment import Moment
 from audio_lottery.scope import tied_names
@@ -51,7 +53,7 @@ class _Run:
     criteria: tuple[tuple[str, str, str], ...]
     steps: int = 0
     invalid: bool = False
-    resumed: bool = False
+    begun: bool = False
 
     @property
     def mask(self) -> Mask | None:
@@ -89,16 +91,23 @@ class TicketTrainerMixin:
 
     @classmethod
     def run(cls, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs) -> None:
+        main = not distributed_option.distributed or distributed_option.dist_rank == 0
+        # A training on another machine may outlive the search that started it: it is not to meet the next one.
+        with locked(Path(trainer_options.output_dir), "training") if main else contextlib.nullcontext():
+            cls._run_round(main, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs)
+
+    @classmethod
+    def _run_round(cls, main, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs) -> None:
         ticket, folder = trainer_options.ticket, Path(trainer_options.output_dir)
         if ticket.mask or ticket.search:
             refuse_unsupported(trainer_options)
-        main = not distributed_option.distributed or distributed_option.dist_rank == 0
         session = begin(ticket.search, folder, model, optimizers, main) if ticket.search else None
         criteria = tuple(trainer_options.best_model_criterion) if session and session.mask else ()
         if criteria:
             trainer_options.best_model_criterion = [(phase, key + SELECTION, mode) for phase, key, mode in criteria]
-        mask = Mask.load(ticket.mask) if ticket.mask else None
-        if mask is not None:
+        mask = None
+        if ticket.mask:
+            mask = ranks.shared_mask(Mask.load(ticket.mask) if main else None)
             mask.validate(model)
         if main and trainer_options.resume:
             checkpoints.recover(folder, trainer_options.best_model_criterion, kept_models(trainer_options))
@@ -137,13 +146,16 @@ class TicketTrainerMixin:
         run, folder, epoch = options.run, Path(options.output_dir), reporter.get_epoch()
         main = not distributed_option.distributed or distributed_option.dist_rank == 0
         steps = read_json(folder / "steps.json") if (folder / "steps.json").exists() else {}
-        run.steps = steps.get(str(epoch - 1), 0)
+        if not run.begun:
+            run.steps = steps.get(str(epoch - 1), 0)
         if run.session:
-            if not run.resumed:
+            if not run.begun:
                 run.session.resume(epoch - 1, run.steps)
-                run.resumed = True
             if run.session.over(epoch - 1):
                 raise _Over
+        if not run.begun:
+            _prove_same(run, model, f"{folder}: before epoch {epoch}")
+            run.begun = True
         if main and epoch == 1:
             write_json(folder / "start.json", _start_record(model, optimizers, schedulers, scaler, options.seed))
         if main:
@@ -160,6 +172,7 @@ class TicketTrainerMixin:
             name, count = next(iter(broken.items()))
             raise LotteryError(f"{folder}: {count} pruned weights of {name} are not zero after epoch {epoch}: "
                                "something wrote them past the mask; choose another optimiser")
+        _prove_same(run, model, f"{folder}: after epoch {epoch}")
         if main:
             steps[str(epoch)] = run.steps
             write_json(folder / "steps.json", steps)
@@ -218,14 +231,30 @@ def _barrier(distributed_option) -> None:
 
 def _start(model: torch.nn.Module, mask: Mask | None, ticket: TicketOptions, main: bool) -> None:
     """Set the weights a round starts from: the given ones, else theta0 kept now or by a killed start."""
+    if main:
+        _load_start(model, ticket)
+    ranks.share_weights(model)
+    if mask is not None:
+        mask.apply_(model)
+
+
+def _load_start(model: torch.nn.Module, ticket: TicketOptions) -> None:
     if ticket.init:
         snapshot.load_into(model, ticket.init)
     elif ticket.theta0 and Path(ticket.theta0).exists():
         snapshot.load_into(model, ticket.theta0)
-    elif ticket.theta0 and main:
+    elif ticket.theta0:
         snapshot.save(ticket.theta0, model.state_dict(), {"kind": "theta0", "moment": "0"})
-    if mask is not None:
-        mask.apply_(model)
+
+
+def _prove_same(run: _Run, model: torch.nn.Module, where: str) -> None:
+    """That all ranks train the same ticket: the same mask, and the same weights under it."""
+    if ranks.active():
+        mask = {} if run.mask is None else {"mask": run.mask.digest()}
+        weights = ranks.weights_digest(getattr(model, "module", model))
+        ranks.prove(where, weights=weights, **mask)
+        logging.info("%s: %d ranks hold the same %s", where, torch.distributed.get_world_size(),
+                     ", ".join(f"{what} {digest[:16]}" for what, digest in {**mask, "weights": weights}.items()))
 
 
 def _start_record(model, optimizers, schedulers, scaler, seed: int) -> dict:
