@@ -46,6 +46,8 @@ COMMANDS = {
     "info": "show what a ticket file holds",
     "verify": "verify a ticket file, also against the model it was made from",
     "export_onnx": "write a round or a ticket file as ONNX, for onnxruntime",
+    "export": "export a round: ticket files and ONNX, with sizes and errors",
+    "share": "make a folder for a model hub: ESPnet model, ticket file, model card",
     "transcribe": "recognise audio with a ticket file alone: no torch, no ESPnet",
 }
 

@@ -34,6 +34,8 @@ PRIVATE = (
     "noise_scp",
     "ignore_init_mismatch",
 )
+# Of these, what ESPnet's inference command looks up and takes as unset.
+UNSET = ("non_linguistic_symbols", "cleaner", "g2p")
 MAX_NPZ = 64 << 20
 
 
@@ -126,7 +128,7 @@ def to_folder(ticket: TicketFile, folder: Path) -> None:
     from audio_lottery.mask import Mask
 
     folder.mkdir(parents=True, exist_ok=True)
-    config = {key: value for key, value in ticket.config.items() if key not in PRIVATE}
+    config = {key: value for key, value in ticket.config.items() if key not in PRIVATE} | dict.fromkeys(UNSET)
     config["token_list"] = ticket.tokens
     write_text(folder / "tokens.txt", "".join(f"{token}\n" for token in ticket.tokens))
     config["bpemodel"] = None

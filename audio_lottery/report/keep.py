@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.export.shipping import recorded
 from audio_lottery.fileio import atomic_path, read_json, read_text, read_yaml, write_json, write_jsonl, write_text
 from audio_lottery.ledger import Ledger
 from audio_lottery.report.table import collect
@@ -28,7 +29,7 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
     if not (exp / "errors.jsonl").is_file():
         raise LotteryError(f"{exp / 'errors.jsonl'}: no such file, but intervals and tests over seeds need the errors "
                            "by utterance: run audio-lottery score on this search again (stage 8)")
-    recipe = _recipe(exp)
+    recipe = recipe_of(exp)
     write_jsonl(out / "rounds.jsonl", [without_paths(row, recipe) for row in rows])
     written = [out / "rounds.jsonl"]
     for name in ("errors.jsonl", "report/wer.png"):
@@ -43,6 +44,10 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
     if (exp / "source" / "about.json").is_file():
         written.append(out / "source.json")
         write_json(written[-1], without_paths(read_json(exp / "source" / "about.json"), recipe))
+    exported = recorded(exp)
+    if exported:
+        written.append(out / "export.json")
+        write_json(written[-1], {"files": exported})
     lines = commands or shown_commands(exp / "report" / "RESULTS.md")
     if lines:
         written.append(out / "commands.sh")
@@ -73,7 +78,7 @@ def _cut(path: str, recipe: Path | None) -> str:
     return Path(path).name
 
 
-def _recipe(exp: Path) -> Path | None:
+def recipe_of(exp: Path) -> Path | None:
     """The folder that holds the search's ``exp/``."""
     whole = exp.resolve()
     return next((one.parent for one in whole.parents if one.name == "exp"), None)

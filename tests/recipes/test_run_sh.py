@@ -35,8 +35,8 @@ def refused(done: subprocess.CompletedProcess, *named: str) -> None:
 def test_help_names_every_option_and_stage(recipe):
     done = run(recipe, "--help")
     assert done.returncode == 0
-    for stage in range(1, 9):
-        assert f"\n  {stage}  " in done.stdout
+    for stage in range(1, 11):
+        assert f"\n  {stage:<2} " in done.stdout
     source = (ROOT / "run.sh").read_text()
     settings = source.split("stage=1", 1)[1].split("help_message=", 1)[0]
     names = [line.split("=")[0] for line in settings.splitlines() if "=" in line]
@@ -50,8 +50,8 @@ def test_help_names_every_option_and_stage(recipe):
     (["5"], "5: no such argument"),
     (["--stage", "six"], "--stage six: a positive whole number"),
     (["--stage", "0"], "--stage 0: a positive whole number"),
-    (["--stop_stage", "9"], "the last stage is 8"),
-    (["--stage", "9"], "--stage 9: the last stage is 8"),
+    (["--stop_stage", "11"], "the last stage is 10"),
+    (["--stage", "11"], "--stage 11: the last stage is 10"),
     (["--stage", "5", "--stop_stage", "4"], "--stage 5 comes after --stop_stage 4"),
     (["--nj", "0"], "--nj 0"),
     (["--ngpu", "-1"], "--ngpu -1"),
@@ -122,7 +122,7 @@ def test_fsdd_help_shows_both_kinds_of_options(tmp_path):
     (["--protocol", "other"], "--protocol other: speaker_independent or official"),
     (["--protocol", "official", "--cross_validate", "true"], "--cross_validate true needs"),
     (["--no_such_option", "3"], "no option --no_such_option"),
-    (["--stage", "9"], "--stage 9: the last stage is 8"),
+    (["--stage", "11"], "--stage 11: the last stage is 10"),
     (["words"], "words: no such argument"),
 ])
 def test_fsdd_bad_calls_are_one_line(tmp_path, argv, named):

@@ -56,7 +56,7 @@ for test in george jackson lucas nicolas theo yweweler; do
     exps+=("exp/test_${test}_dev_$dev/$asr_tag")
     dev=$test
 done
-if [ "$stop_stage" = 8 ]; then
+if [ "$stop_stage" -ge 8 ]; then
     . ../../../path.sh
     audio-lottery table "${exps[@]}" --report "exp/cross_validation_$asr_tag" --command "$command_line"
 fi
