@@ -41,7 +41,7 @@ setup(
     description="Winning tickets of speech recognisers: find, train and ship them, on ESPnet",
     license="Apache-2.0",
     packages=find_packages(include=["audio_lottery", "audio_lottery.*"]),
-    package_data={"audio_lottery": ["engine/csrc/*", "export/format.md"]},
+    package_data={"audio_lottery": ["engine/csrc/*", "export/format.md", "report/html/page.*"]},
     python_requires=">=3.12,<3.14",
     install_requires=[
         # One ESPnet release only: state-dict names changed between 202511 and 202611, and ESPnet loads
@@ -60,6 +60,7 @@ setup(
         "zstandard>=0.22",
         "espeakng-loader>=0.2.4",
         "matplotlib>=3.8",
+        "jinja2>=3.1",  # the report's page; torch needs it as well
         "tensorboard>=2.14",  # the curves of a search, density among them
         # ESPnet needs these three without always saying so: training imports nltk, the error counts of
         # CTC validation use editdistance, and without hydra-core a warning swallows train.log's lines.

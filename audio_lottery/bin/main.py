@@ -29,6 +29,7 @@ COMMANDS = {
     "tune_lm": "choose the weight of a language model on a dev set",
     "score": "score decoded sets: word errors, confidence intervals, significance",
     "table": "print the table of a search, and write its report",
+    "report": "write the report of a search: one HTML page, with PNG and SVG files",
     "compare": "compare methods over seeds: WER by density, paired tests, cost of the search",
     "grid": "run an experiment grid: methods, seeds, backbones, corpora; collect one table",
     "keep": "keep a finished search, without models, as evidence for RESULTS.md",

@@ -65,7 +65,8 @@ def test_files_are_where_espnet_users_look_for_them(recipe, printed):
             heard = (decoded / "text").read_text().splitlines()
             assert [line.split()[0] for line in heard] == [line.split()[0] for line in spoken]
             assert (decoded / "score_wer/result.txt").is_file()
-    for path in ("theta0.safetensors", "masks/round_01.safetensors", "report/RESULTS.md", "logs/decode_asr.2.log"):
+    for path in ("theta0.safetensors", "masks/round_01.safetensors", "report/RESULTS.md", "report/index.html",
+                 "logs/decode_asr.2.log"):
         assert (exp / path).is_file(), path
     assert (recipe / "data/token_list/bpe20/bpe.model").is_file()
 
