@@ -1,4 +1,5 @@
 # make test      set up, check the style, run all tests
+#                AUDIO_LOTTERY_FAULTS=full make test: more kills and mutations in tests/faults, for hours
 # make setup     only set up
 # make lint      ruff on Python, shellcheck on shell
 # make clean     remove caches and build leftovers (.venv, data, dump and exp stay)

@@ -96,6 +96,26 @@ def decode_config(recipe) -> Path:
     return path
 
 
+@pytest.fixture
+def refused(capsys, tmp_path, monkeypatch):
+    """Call a command that must fail with status 1 and one line on stderr; that line."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(name: str, *arguments: object) -> str:
+        capsys.readouterr()
+        try:
+            status = audio_lottery(name, *arguments)
+        except SystemExit as ended:
+            status = ended.code
+        said = capsys.readouterr().err
+        assert status == 1
+        assert said.count("\n") == 1 and "Traceback" not in said, said
+        assert said.startswith("audio-lottery ")
+        return said
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def kill_when() -> Callable:
     """kill -9 a process as soon as a condition holds; it must still be running then."""

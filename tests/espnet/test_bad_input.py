@@ -1,40 +1,17 @@
 """Bad input to the commands that run ESPnet: one line, status 1, nothing half-written taken for whole."""
 
-import importlib
 import shutil
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 
-from audio_lottery.bin import cli
 from audio_lottery.espnet import versions
 from audio_lottery.espnet.command import Recipe
 from audio_lottery.layout import Layout
 from audio_lottery.mask import Mask
 
 BAD_OPTION = "ESPnet refused the {} options: unrecognized arguments: --bad"
-
-
-@pytest.fixture
-def refused(capsys, tmp_path, monkeypatch):
-    """Call a command that must fail with status 1 and one line on stderr; that line."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(name: str, *arguments: object) -> str:
-        capsys.readouterr()
-        try:
-            status = cli.main(importlib.import_module(f"audio_lottery.bin.{name}"), [str(one) for one in arguments])
-        except SystemExit as ended:
-            status = ended.code
-        said = capsys.readouterr().err
-        assert status == 1
-        assert said.count("\n") == 1 and "Traceback" not in said, said
-        assert said.startswith("audio-lottery ")
-        return said
-
-    return call
 
 
 def changed(recipe, folder: Path, **changes) -> Path:
@@ -160,68 +137,3 @@ def test_another_espnet_or_python(refused, recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(versions.sys, "version_info", (3, 9, 1))
     assert "Python 3.9.1: ESPnet 202611 needs 3.12 or 3.13" in refused("find", *recipe.search(tmp_path / "exp"))
     assert not (tmp_path / "exp").exists()
-
-
-def test_a_truncated_checkpoint_is_said_and_the_search_ends_the_same(recipe, exp, tmp_path, capfd, same_search):
-    """Round 1 stopped in its last epoch while ESPnet wrote: the epoch before is gone on from."""
-    from audio_lottery.bin import find
-
-    folder = tmp_path / "exp"
-    shutil.copytree(exp, folder, symlinks=True)
-    shutil.rmtree(folder / "round_02")
-    (folder / "masks/round_02.safetensors").unlink()
-    rows = (folder / "rounds.jsonl").read_text().splitlines(keepends=True)
-    (folder / "rounds.jsonl").write_text(rows[0])
-    last = folder / "round_01"
-    (last / "done.json").unlink()
-    whole = (last / "checkpoint.pth").read_bytes()
-    (last / "checkpoint.pth").write_bytes(whole[:len(whole) // 2])
-    assert cli.main(find, recipe.search(folder)) == 0
-    assert f"{last / 'checkpoint.pth'} is damaged (truncated write?)" in capfd.readouterr().err
-    same_search(exp, folder)
-
-
-# theta0; a checkpoint of round 0; one of round 1; what is written after the last epoch of round 2.
-@pytest.mark.parametrize("size", [60, 150, 700, 1390])
-def test_no_space_left_while_training(refused, recipe, exp, small_disk, size, same_search):
-    folder = small_disk(size) / "exp"
-    assert "No space left on device: free some, then start again" in refused("find", *recipe.search(folder))
-    small_disk(65536, "remount")
-    from audio_lottery.bin import find
-
-    assert cli.main(find, recipe.search(folder)) == 0
-    same_search(exp, folder)
-
-
-def test_no_space_left_in_a_process_of_its_own(refused, recipe, small_disk):
-    folder = small_disk(400) / "exp"
-    assert "No space left on device" in refused("find", *recipe.search(folder, "--separate_rounds", "true"))
-
-
-def test_no_space_left_for_a_mask_and_for_hypotheses(refused, recipe, exp, decode_config, small_disk):
-    disk = small_disk(4)
-    (disk / "full").write_bytes(bytes(4096))
-    assert "No space left on device" in refused("prune", exp / "round_00", "--out", disk / "mask.safetensors")
-    assert [path.name for path in disk.iterdir()] == ["full"]
-    small_disk(65536, "remount")
-    shutil.copytree(exp, disk / "exp", symlinks=True)
-    with open(disk / "filler", "wb", buffering=0) as stream:
-        small_disk(2048, "remount")
-        try:
-            while True:
-                stream.write(bytes(4096))
-        except OSError:
-            pass
-    command = ["decode", disk / "exp", "--inference_config", decode_config, "--data", recipe.dump, "--sets", "test"]
-    assert "No space left on device" in refused(*command)
-    (disk / "filler").unlink()
-    assert "has not finished" in refused(*command, "--merge")
-
-
-def test_what_torch_says_of_a_full_disk_is_known(small_disk):
-    from audio_lottery.fileio import no_space
-
-    with pytest.raises((RuntimeError, OSError)) as caught:
-        torch.save(torch.zeros(100000), small_disk(40) / "x.pth")
-    assert no_space(caught.value)
-    assert not no_space(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

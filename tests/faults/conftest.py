@@ -26,7 +26,8 @@ def _load(path: Path):
 
 
 _espnet = _load(HERE.parent / "espnet/conftest.py")
-recipe, exp, decode_config, same_search = (_espnet.recipe, _espnet.exp, _espnet.decode_config, _espnet.same_search)
+recipe, exp, decode_config = _espnet.recipe, _espnet.exp, _espnet.decode_config
+same_search, refused = _espnet.same_search, _espnet.refused
 
 
 class ForkServer:

@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.util
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -74,5 +73,4 @@ def backwards(*called: list[str]) -> int:
         return now[0]
 
     time.time, time.time_ns = earlier, lambda: int(earlier() * 1e9)
-    os.environ["TZ"] = "UTC"
     return commands(*called)
