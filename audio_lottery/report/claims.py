@@ -84,8 +84,8 @@ def control(one: Findings, name: str) -> tuple[bool, str] | None:
     ticket = one.near(one.reference, other.density_whole) if other else None
     if not other or not ticket:
         return None
-    return _worse(one, {f"ticket, {percent(ticket.density_whole)}%": ticket}, other,
-                  f"{name}, {percent(other.density_whole)}%")
+    return _worse(one, {f"ticket at {percent(ticket.density_whole)}%": ticket}, other,
+                  f"{name.replace('_', ' ')} at {percent(other.density_whole)}%")
 
 
 def robust(one: Findings) -> tuple[bool, str] | None:
@@ -137,7 +137,7 @@ def _worse(one: Findings, ticket: Mapping[str, Point], other: Point | None, name
         if known is None:
             continue
         parts.append(f"{dataset}: {label} {point.scores[dataset].mean:.1f}, {name} {other.scores[dataset].mean:.1f}, "
-                     f"p of \"{name.split(',')[0]} is worse\" {p_value(known[2])}")
+                     f"p of \"{name.split(' at ')[0]} is worse\" {p_value(known[2])}")
         if dataset in judged:
             found.append(known[2] < ALPHA)
     return (all(found), "; ".join(parts)) if found else None

@@ -8,7 +8,7 @@ from audio_lottery.fileio import read_json, read_jsonl
 from audio_lottery.report import noise
 from audio_lottery.report.claims import Verdict, clean_tests, verdicts
 from audio_lottery.report.compare import Point
-from audio_lottery.report.compare_table import legend, to_markdown
+from audio_lottery.report.compare_table import cells, legend
 from audio_lottery.report.evidence import Experiment, collect
 from audio_lottery.report.findings import Findings, findings
 from audio_lottery.report.table import MISSING, p_value, percent
@@ -197,7 +197,7 @@ def _details(one: Findings, root: Path) -> list[str]:
     picture = first.folder / "wer.png"
     drawn = picture.exists()
     return [f"### {_title(one)}: all rounds", "; ".join(filter(None, facts)) + f". Ledgers: {ledgers}.",
-            to_markdown(one.points).partition("\n\n")[0], "\n".join(["```sh", *commands, "```"]) if commands else "",
+            table(*cells(one.points)), "\n".join(["```sh", *commands, "```"]) if commands else "",
             f"![WER against remaining weights, {first.folder.name}]({picture.relative_to(root)})" if drawn else ""]
 
 
