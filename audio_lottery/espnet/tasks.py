@@ -30,7 +30,7 @@ class SpawnedTaskMixin:
 
     @classmethod
     def main_worker(cls, args) -> None:
-        if multiprocessing.parent_process() is None:
+        if not args.multiprocessing_distributed or multiprocessing.parent_process() is None:
             super().main_worker(args)
             return
         launch.end_with_parent()

@@ -1,0 +1,263 @@
+"""How time and memory grow with the corpus and with the model, up to LibriSpeech's 960 hours and 10^9 weights.
+
+    python benchmarks/scaling.py                                             full size, 8 GB of free memory
+    python benchmarks/scaling.py --utterances 20000 --weights 3e7            a small run
+
+Each step runs in a process of its own, at an eighth, a half and the whole of the size: wall-clock seconds, the peak
+of the resident set (above what the process held before the step, and in all), and the growth from the half to the
+whole: the exponent b of seconds ~ size^b (1 is linear). Steps over utterances, which are entries without audio of
+their own (transcripts of 6 to 34 words, as LibriSpeech's; every line of wav.scp names the same second of silence):
+
+    tables    write and read a data folder                   validate  check it, each file's header too
+    format    stage 2: probe each file, write dump/raw       tokens    the list of characters
+    score     sclite where it is found, else Python; both alignments (words, characters), interval, paired test
+    errors    keep each utterance's errors, read them again
+
+over weights, in tensors of large Conformers:
+
+    mask      one global magnitude mask, 20% pruned          later     the next round's, from the mask before
+    masks     write, read and check a mask file              start     theta0 written, read, masked, its digests
+
+and over rounds (a hundredth of --utterances): ``ledger``, recording as many and making the table of them.
+Prints a table and, as its last line, one JSON object. Worse than linear: exit status 1, when a step that takes more
+than two seconds grows by an exponent above --limit.
+"""
+
+import argparse
+import json
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from make_mask import RATE, Bag, resident  # noqa: E402
+
+Step = Callable[[], object]
+
+
+def rows(count: int, wav: Path) -> list[tuple[str, str, str, str]]:
+    """(utterance, speaker, path, transcript): 2,338 speakers, a vocabulary of 20,000."""
+    draw = random.Random(0)
+    words = ["".join(draw.choices("ABCDEFGHIJKLMNOPRSTUVWY", k=draw.randint(2, 9))) for _ in range(20000)]
+    return [(f"{n % 2338:04d}-{n // 2338 % 100:03d}-{n:06d}", f"{n % 2338:04d}", str(wav),
+             " ".join(draw.choices(words, k=draw.randint(6, 34)))) for n in range(count)]
+
+
+def data_folder(folder: Path, count: int):
+    """A data folder of so many entries, written."""
+    from audio_lottery.data import audio, kaldi
+
+    wav = folder / "silence.wav"
+    audio.write(wav, np.zeros(16000, np.float32), 16000)
+    data = kaldi.make_data_dir(rows(count, wav))
+    data.write(folder / "data")
+    return data
+
+
+def tables(folder: Path, count: int) -> Step:
+    from audio_lottery.data import kaldi
+
+    data = data_folder(folder, count)
+    return lambda: (data.write(folder / "again"), kaldi.DataDir.read(folder / "again"))
+
+
+def validate(folder: Path, count: int) -> Step:
+    from audio_lottery.data.validate import validate as check
+
+    data_folder(folder, count)
+    return lambda: check(folder / "data")
+
+
+def formatted(folder: Path, count: int) -> Step:
+    from audio_lottery.data.format import format_data
+    from audio_lottery.data.utterance import Options
+
+    data_folder(folder, count)
+    return lambda: format_data(folder / "data", folder / "dump", Options(fs=16000))
+
+
+def tokens(folder: Path, count: int) -> Step:
+    from audio_lottery.data.tokens import make_tokens
+
+    data_folder(folder, count)
+    return lambda: make_tokens(folder / "data/text", folder / "tokens", "char", 0)
+
+
+def decoded(folder: Path, count: int) -> None:
+    """Two rounds' hypotheses, in which every tenth and every ninth word is another."""
+    from audio_lottery.data import kaldi
+
+    data = data_folder(folder, count)
+    for number, every in ((0, 10), (1, 9)):
+        texts = {}
+        for utterance, text in data.text.items():
+            words = text.split()
+            words[::every] = ["NO"] * len(words[::every])
+            texts[utterance] = " ".join(words)
+        decode = folder / f"exp/round_{number:02d}/decode_greedy/set"
+        decode.mkdir(parents=True)
+        kaldi.write_table(decode / "text", texts)
+
+
+def score(folder: Path, count: int) -> Step:
+    from audio_lottery.metrics.compare import Comparison, score_rounds
+
+    decoded(folder, count)
+    return lambda: list(score_rounds(folder / "exp", "greedy", "set", folder / "data", Comparison()))
+
+
+def errors(folder: Path, count: int) -> Step:
+    from audio_lottery.data import kaldi
+    from audio_lottery.metrics import errors as kept
+    from audio_lottery.metrics.trn import write_trn
+    from audio_lottery.metrics.wer import count_texts, total
+
+    decoded(folder, count)
+    data, scores = kaldi.DataDir.read(folder / "data"), {}
+    for number in (0, 1):
+        decode = folder / f"exp/round_{number:02d}/decode_greedy/set"
+        texts = kaldi.read_table(decode / "text")
+        for name, which in (("ref", data.text), ("hyp", texts)):
+            write_trn(decode / "score_wer" / f"{name}.trn", which, data.utt2spk)
+        counts = total(count_texts(data.text, texts))
+        scores[number] = {"errors": counts.errors, "words": counts.words}
+    return lambda: (kept.record(folder / "exp", "greedy", "set", scores),
+                    kept.read(folder / "exp", 1, "greedy", "set", scores[1]))
+
+
+def ledger(folder: Path, count: int) -> Step:
+    from audio_lottery.ledger import Ledger
+    from audio_lottery.report.table import collect, to_text
+
+    result = {"wer": 10.0, "errors": 10, "words": 100, "ci": [9.0, 11.0], "scorer": "python", "p_worse": 0.5,
+              "matches": True, "utterances": 10}
+
+    def step() -> None:
+        book = Ledger(folder / "rounds.jsonl")
+        for number in range(count):
+            book.record(number, density_scope=0.8**number, density_whole=0.9**number)
+        for number in (0, count - 1):
+            book.record_score(number, "greedy", "dev", result)
+        to_text(collect(book.rows))
+
+    return step
+
+
+def weights(count: int) -> dict:
+    """Named tensors of about so many random weights."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return {f"{n}.weight": part.weight.data for n, part in enumerate(Bag(count).parts)}
+
+
+def mask(folder: Path, count: int) -> Step:
+    from audio_lottery.mask import Mask
+    from audio_lottery.pruning import prune
+
+    named = weights(count)
+    whole = Mask.ones(named, named)
+    return lambda: prune(named, whole, RATE)
+
+
+def later(folder: Path, count: int) -> Step:
+    from audio_lottery.mask import Mask
+    from audio_lottery.pruning import prune
+
+    named = weights(count)
+    first = prune(named, Mask.ones(named, named), RATE)
+    return lambda: prune(named, first, RATE)
+
+
+def masks(folder: Path, count: int) -> Step:
+    import torch
+
+    from audio_lottery.mask import Mask
+
+    made = Mask({name: torch.rand(value.shape) < 0.5 for name, value in weights(count).items()})
+    return lambda: (made.save(folder / "mask.safetensors"), Mask.load(folder / "mask.safetensors").is_subset(made))
+
+
+def start(folder: Path, count: int) -> Step:
+    import torch
+
+    from audio_lottery import snapshot
+    from audio_lottery.mask import Mask
+
+    named = weights(count)
+    made = Mask({name: torch.rand(value.shape) < 0.5 for name, value in named.items()})
+
+    def step() -> None:
+        snapshot.save(folder / "theta0.safetensors", named, {})
+        theta = snapshot.load(folder / "theta0.safetensors")
+        made.apply_(theta)
+        snapshot.digests(theta)
+
+    return step
+
+
+STEPS = {"tables": tables, "validate": validate, "format": formatted, "tokens": tokens, "score": score,
+         "errors": errors, "ledger": ledger, "mask": mask, "later": later, "masks": masks, "start": start}
+OF_WEIGHTS = ("mask", "later", "masks", "start")
+
+
+def measure(name: str, size: int, where: str | None) -> dict:
+    """Seconds, and bytes of memory, of one step in this process."""
+    with tempfile.TemporaryDirectory(dir=where) as folder:
+        step = STEPS[name](Path(folder), size)
+        before = resident("VmRSS")
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
+        except OSError:
+            before = None
+        began = time.perf_counter()
+        step()
+        seconds = time.perf_counter() - began
+        peak = resident("VmHWM")
+        return {"seconds": seconds, "peak_bytes": peak, "extra_bytes": None if before is None else peak - before}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--utterances", type=int, default=281241, help="entries (default 281,241: LibriSpeech's train)")
+    parser.add_argument("--weights", type=float, default=1e9, help="weights (default 1e9)")
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="which steps (default all)")
+    parser.add_argument("--limit", type=float, default=1.15, help="exponent that is taken for linear (default 1.15)")
+    parser.add_argument("--where", help="folder for temporary files, 9 GB at full size (default: the system's)")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(args.measure[0], int(args.measure[1]), args.where)))
+        return 0
+    found, worse = {}, []
+    print(f"{'step':10s}{'size':>14s}{'seconds':>10s}{'peak MB':>10s}{'of it here':>12s}{'growth':>8s}", flush=True)
+    for name in args.steps:
+        whole = int(args.weights) if name in OF_WEIGHTS else args.utterances // (100 if name == "ledger" else 1)
+        for size in (whole // 8, whole // 2, whole):
+            command = [sys.executable, __file__, "--measure", name, str(size)]
+            command += ["--where", args.where] if args.where else []
+            row = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
+            before = found.setdefault(name, [])
+            row["growth"] = math.log2(row["seconds"] / before[-1]["seconds"]) if size == whole else None
+            before.append({"size": size, **row})
+            here = "-" if row["extra_bytes"] is None else f"{row['extra_bytes'] / 1e6:.0f}"
+            growth = "" if row["growth"] is None else f"{row['growth']:.2f}"
+            print(f"{name:10s}{size:14,d}{row['seconds']:10.2f}{row['peak_bytes'] / 1e6:10.0f}{here:>12s}{growth:>8s}",
+                  flush=True)
+        if found[name][-1]["growth"] > args.limit and found[name][-1]["seconds"] > 2:
+            worse.append(name)
+    print(json.dumps({"benchmark": "scaling", "utterances": args.utterances, "weights": int(args.weights),
+                      "steps": found, "worse_than_linear": worse}))
+    return 1 if worse else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
