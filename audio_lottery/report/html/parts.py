@@ -72,6 +72,9 @@ class Pictures:
 
     def draw(self, name: str, title: str, alt: str, plot: Callable[..., object], folded: bool = False) -> Picture:
         """``plot`` is called with the paths of a PNG and an SVG file."""
+        import matplotlib
+
         files = [f"{name}.png", f"{name}.svg"]
-        plot(*(self.folder / file for file in files))
+        with matplotlib.rc_context({"text.parse_math": False}):  # a $ in a name is a $
+            plot(*(self.folder / file for file in files))
         return Picture(title, alt, inline(read_text(self.folder / files[1]), name, alt), files, folded)
