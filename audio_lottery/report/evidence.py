@@ -43,7 +43,7 @@ class Kept:
     @cached_property
     def commands(self) -> list[str]:
         """The lines that made it."""
-        path = self.folder / "commands.sh"
+        path = self.folder / "commands.txt"
         return read_text(path).splitlines() if path.exists() else []
 
 

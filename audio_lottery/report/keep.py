@@ -50,7 +50,7 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
         write_json(written[-1], {"files": exported})
     lines = commands or shown_commands(exp / "report" / "RESULTS.md")
     if lines:
-        written.append(out / "commands.sh")
+        written.append(out / "commands.txt")
         write_text(written[-1], "".join(f"{without_paths(line, recipe)}\n" for line in lines))
     return written
 

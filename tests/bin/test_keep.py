@@ -30,21 +30,21 @@ def exp(tmp_path):
 def test_keeps_what_results_need_without_paths(exp, tmp_path, capsys):
     out = tmp_path / "results" / "imp_seed0"
     assert cli.main(keep, [str(exp), str(out)]) == 0
-    names = ["rounds.jsonl", "errors.jsonl", "lottery.yaml", "training.yaml", "commands.sh"]
+    names = ["rounds.jsonl", "errors.jsonl", "lottery.yaml", "training.yaml", "commands.txt"]
     assert capsys.readouterr().out.split() == [str(out / name) for name in names]
     assert Ledger(out).get(1)["imported"] == {"model": "exp/split/imp/round_00/model.pth",
                                               "theta0": "theta0.safetensors"}
     assert Ledger(out).get(1)["scores"] == Ledger(exp).get(1)["scores"]
     assert yaml.safe_load((out / "training.yaml").read_text()) == {"token_list": "tokens.txt"}
     assert yaml.safe_load((out / "lottery.yaml").read_text())["scope"]["exclude"] == ["(^|/)a/b"]
-    assert (out / "commands.sh").read_text() == "run.sh --fsdd_root 'fsdd' --rounds 3\n"
+    assert (out / "commands.txt").read_text() == "run.sh --fsdd_root 'fsdd' --rounds 3\n"
     assert str(tmp_path) not in "".join(path.read_text() for path in out.iterdir())
 
 
 def test_named_commands_stand_for_the_report_s(exp, tmp_path, capsys):
     assert cli.main(keep, [str(exp), str(tmp_path / "kept"), "--command", "make it", "--json"]) == 0
-    assert (tmp_path / "kept" / "commands.sh").read_text() == "make it\n"
-    assert str(tmp_path / "kept" / "commands.sh") in json.loads(capsys.readouterr().out)
+    assert (tmp_path / "kept" / "commands.txt").read_text() == "make it\n"
+    assert str(tmp_path / "kept" / "commands.txt") in json.loads(capsys.readouterr().out)
 
 
 def test_what_cannot_be_evidence_is_refused(exp, tmp_path, capsys):

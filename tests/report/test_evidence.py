@@ -129,7 +129,7 @@ def test_files_and_speed_come_from_what_tools_printed(root):
     folder = kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)})
     exported = {"round": 1, "file": "x.ticket", "bytes": 1000, "dense_bytes": 8000}
     write_json(folder / "export.json", {"files": [exported]})
-    write_text(folder / "commands.sh", "./run.sh --seed 0\n")
+    write_text(folder / "commands.txt", "./run.sh --seed 0\n")
     write_jsonl(root / "benchmarks" / "results" / "engine_lstm.jsonl",
                 [{"processor": "a chip", "threads": 1, "rows": [{"density": 0.1, "ms": 1.25}]}])
     text = page(root)
