@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     from audio_lottery.espnet.tasks import resolve
     from audio_lottery.espnet.versions import require
     from audio_lottery.layout import Layout
-    from audio_lottery.lm.fusion import check_ngram, read_config
+    from audio_lottery.lm.fusion import check_ngram
     from audio_lottery.lm.tuning import search
 
     require()
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     folder = layout.round(args.round)
     args.task = resolve(args.task, folder / "config.yaml")
     refuse_test_set(Path(args.data), args.dev)
-    config = read_config(args.inference_config)
+    config = fileio.read_yaml(args.inference_config)
     if args.ngram_file:
         config["ngram_file"] = args.ngram_file
     name = weight_name(config, args)

@@ -12,8 +12,8 @@ from audio_lottery.espnet import archive
 from audio_lottery.espnet.command import need_speech, parse_by, speech_data, speech_table
 from audio_lottery.espnet.logs import logged_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
-from audio_lottery.fileio import read_text, sha256, write_text
-from audio_lottery.lm.fusion import check_ngram, read_config
+from audio_lottery.fileio import read_text, read_yaml, sha256, write_text
+from audio_lottery.lm.fusion import check_ngram
 
 # The inference command of each task; ours are ESPnet's, knowing the further encoders.
 COMMANDS = {
@@ -64,7 +64,7 @@ class Decoding:
 
     def digest(self, keys: Iterable[str]) -> str:
         """Of all that decides the hypotheses: model, configuration, files it names (language models), audio list."""
-        named = [value for value in read_config(self.config).values() if isinstance(value, str)]
+        named = [value for value in read_yaml(self.config).values() if isinstance(value, str)]
         files = [self.config, *(name for name in named if Path(name).is_file())]
         archived = None if self.model_file else archive.model_digest(self.round_folder)
         parts = [archived or sha256(self.model), *map(sha256, files), *keys]
@@ -92,7 +92,7 @@ def decode(decoding: Decoding, job: int, jobs: int) -> int:
 
 def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
     need_speech(decoding.data)
-    check_ngram(read_config(decoding.config), decoding.round_folder / "config.yaml")
+    check_ngram(read_yaml(decoding.config), decoding.round_folder / "config.yaml")
     name = PREFIX[decoding.task]
     command = ["--config", decoding.config, "--ngpu", str(decoding.ngpu), "--output_dir", str(output),
                "--key_file", str(key_file), f"--{name}_train_config", str(decoding.round_folder / "config.yaml"),

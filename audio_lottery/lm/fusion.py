@@ -3,23 +3,9 @@
 import importlib.util
 from pathlib import Path
 
-import yaml
-
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_text
+from audio_lottery.fileio import read_yaml
 from audio_lottery.lm.text import check_tokens, read_token_list
-
-
-def read_config(path: str | Path) -> dict:
-    """An ESPnet configuration (YAML) as a dict."""
-    try:
-        config = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise LotteryError(f"{path}: not valid YAML ({reason}): correct it") from None
-    if not isinstance(config, dict):
-        raise LotteryError(f"{path}: no options in it: write an ESPnet configuration, 'name: value' lines")
-    return config
 
 
 def check_ngram(inference: dict, train_config: str | Path) -> None:
@@ -38,6 +24,6 @@ def check_ngram(inference: dict, train_config: str | Path) -> None:
     with open(ngram, "rb") as stream:
         if stream.read(9) == b"mmap lm h":  # how KenLM's binary format starts
             return
-    tokens = read_config(train_config).get("token_list")
+    tokens = read_yaml(train_config).get("token_list")
     listed = tokens if isinstance(tokens, list) else read_token_list(tokens)
     check_tokens(ngram, listed, train_config)

@@ -117,7 +117,8 @@ def test_not_an_experiment(refused, tmp_path, name):
 @pytest.mark.parametrize("content, words", [
     ("beam_sise: 3\n", "unrecognized arguments: beam_sise (from decode.yaml): mend decode.yaml"),
     ("beam_size: [\n", "decode.yaml:2: not valid YAML"),
-    ("beam_size: 1\nngram_file: none.arpa\n", "output.1.log: ESPnet stopped"),
+    ("beam_size: 1\nngram_file: none.arpa\n", "none.arpa: no such language model"),
+    ("beam_size: 1\nlm_train_config: none.yaml\nlm_file: none.pth\n", "output.1.log: ESPnet stopped"),
 ])
 def test_decoding_configurations(refused, recipe, exp, tmp_path, content, words):
     (tmp_path / "decode.yaml").write_text(content)
@@ -125,7 +126,8 @@ def test_decoding_configurations(refused, recipe, exp, tmp_path, content, words)
     shutil.copytree(exp, copy, symlinks=True)
     command = ["decode", copy, "--inference_config", "decode.yaml", "--data", recipe.dump, "--sets", "test"]
     assert words in refused(*command)
-    assert "job 1 of 1 has not finished" in refused(*command, "--merge")
+    merged = refused(*command, "--merge")
+    assert "job 1 of 1 has not finished" in merged or words in merged
     assert not list(copy.glob("round_*/decode_decode/test/text"))
 
 

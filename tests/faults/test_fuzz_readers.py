@@ -18,7 +18,7 @@ from audio_lottery import config, fileio, snapshot
 from audio_lottery.data import audio, commonvoice, features, kaldi, tedlium, tokens
 from audio_lottery.errors import LotteryError
 from audio_lottery.ledger import Ledger
-from audio_lottery.lm import fusion, text
+from audio_lottery.lm import text
 from audio_lottery.lm.query import Arpa, unigrams
 from audio_lottery.mask import Mask
 from audio_lottery.metrics import errors
@@ -140,7 +140,7 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
                      lambda path: errors.read(path.parent, 0, "a", "dev", {"errors": 3})),
     "lottery.yaml": (lambda tmp: lottery(), config.load),
     "resolved.yaml": (lambda tmp: lottery(), config.read_resolved),
-    "decode.yaml": (lambda tmp: b"beam_size: 3\nctc_weight: 1.0\nnames: &x [a, b]\nmore: *x\n", fusion.read_config),
+    "decode.yaml": (lambda tmp: b"beam_size: 3\nctc_weight: 1.0\nnames: &x [a, b]\nmore: *x\n", fileio.read_yaml),
     "config.yaml": (lambda tmp: b"encoder: conformer\nencoder_conf: {output_size: 16}\ntoken_list: [a, b]\n",
                     fileio.read_yaml),
     "search.json": (lambda tmp: saved(Plan("exp", 1, ("a",), config_length(), {"a": 1.0}).save, tmp), Plan.load),

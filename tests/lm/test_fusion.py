@@ -46,10 +46,3 @@ def test_missing_kenlm_is_said(tmp_path, train_config, monkeypatch):
     monkeypatch.setattr(fusion.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(LotteryError, match="pip install kenlm"):
         fusion.check_ngram(model(tmp_path / "lm", [["one", "two"]]), train_config)
-
-
-@pytest.mark.parametrize("content", ["a: [", "just words", ""])
-def test_damaged_configuration(tmp_path, content):
-    (tmp_path / "c.yaml").write_text(content)
-    with pytest.raises(LotteryError, match="c.yaml"):
-        fusion.read_config(tmp_path / "c.yaml")
