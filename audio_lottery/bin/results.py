@@ -1,4 +1,4 @@
-"""Write RESULTS.md from the kept searches (egs2/*/asr1/results) and measurements (benchmarks/results) of a tree.
+"""Write RESULTS.md, and that of each recipe, from the kept searches (egs2/*/asr1/results) and measurements of a tree.
 
 For each backbone: dense model, extreme and best ticket, controls; noise, transfer, cost, files and speed; and each
 claim of the paper as confirmed, not confirmed or not tested, by stated rules. Nothing in it is typed.
@@ -15,23 +15,20 @@ from audio_lottery.errors import LotteryError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--root", default=".", metavar="DIR", help="the tree with egs2/, conf/ and benchmarks/")
-    parser.add_argument("--out", metavar="FILE", help="where to write it [DIR/RESULTS.md]")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when FILE is out of date")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is out of date")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the page, or compare it."""
+    """Write the pages, or compare them."""
     from audio_lottery.fileio import read_text, write_text
-    from audio_lottery.report.evidence_page import page
+    from audio_lottery.report.evidence_page import pages
 
-    root = Path(args.root)
-    out = Path(args.out) if args.out else root / "RESULTS.md"
-    made = page(root)
-    if not args.check:
-        write_text(out, made)
-        print(out)
-    elif read_text(out) != made:
-        raise LotteryError(f"{out}: not what the ledgers say now: run audio-lottery results")
+    for path, made in pages(Path(args.root)).items():
+        if not args.check:
+            write_text(path, made)
+            print(path)
+        elif not path.exists() or read_text(path) != made:
+            raise LotteryError(f"{path}: not what the ledgers say now: run audio-lottery results")
 
 
 if __name__ == "__main__":

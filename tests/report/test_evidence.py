@@ -11,7 +11,7 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import write_json, write_jsonl, write_text
 from audio_lottery.report.claims import CONFIRMED, NOT, UNTESTED, verdicts
 from audio_lottery.report.evidence import backbone, collect, noise
-from audio_lottery.report.evidence_page import page
+from audio_lottery.report.evidence_page import pages
 from audio_lottery.report.findings import findings
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def test_seeds_are_one_method_and_the_dev_set_chooses_over_them(root):
     # 2 errors less 10, of 40 words; 4 of the 5 utterances differ, all one way: p = 1 / 16.
     less, (low, high), p_worse = one.difference(one.extreme, one.dense, "test")
     assert (less, p_worse) == (-20.0, 1 / 16) and low <= less <= high
-    text = page(root)
+    text = "".join(pages(root).values())
     assert "| extreme ticket | 15.0 | 15.0 | 15.0 | 2 | 0.0 [0.0, 0.0] ± 0.0 | 5.0 [0.0, 15.0] ± 0.0 | -20.0" in text
 
 
@@ -120,7 +120,7 @@ def test_noise(root):
     kept(root, "noisy", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, NONE)}, sets=sets, train="train_snr0to20")
     found = judged(root)["Trained with noise, tickets are better than the dense model on noisy speech"]
     assert found == [("Conformer, CTC, noise at 0 to 20 dB, 1 seed", CONFIRMED)]
-    text = page(root)
+    text = "".join(pages(root).values())
     assert "| noise at 0 to 20 dB, seed 0 | 1 | 50.0 | 0.0 | 0.0 |" in text
     assert noise({"train_snr": [-5, 5]}, "train") == "noise at -5 to 5 dB"
 
@@ -132,7 +132,7 @@ def test_files_and_speed_come_from_what_tools_printed(root):
     write_text(folder / "commands.txt", "./run.sh --seed 0\n")
     write_jsonl(root / "benchmarks" / "results" / "engine_lstm.jsonl",
                 [{"processor": "a chip", "threads": 1, "rows": [{"density": 0.1, "ms": 1.25}]}])
-    text = page(root)
+    text = "".join(pages(root).values())
     assert "| Conformer, CTC | imp | 0 | 1 | x.ticket | 1,000 | 8.0 |" in text
     assert "### `benchmarks/engine_lstm.py`\n\na chip, threads 1\n\n| density | ms |" in text
     assert "| 0.1 | 1.25 |" in text
@@ -147,9 +147,12 @@ def test_backbones():
 
 
 def test_command_writes_and_checks(root, capsys):
-    kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)})
+    folder = kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)})
     assert cli.main(results, ["--root", str(root)]) == 0
     assert cli.main(results, ["--root", str(root), "--check"]) == 0
+    recipe = (folder.parent.parent / "RESULTS.md").read_text()
+    assert "[imp](results/imp/rounds.jsonl)" in recipe and "(../../../RESULTS.md)" in recipe
+    assert f"({folder.parent.parent.relative_to(root)}/RESULTS.md)" in (root / "RESULTS.md").read_text()
     kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.4, ALL, ALL)})
     assert cli.main(results, ["--root", str(root), "--check"]) == 1
     assert "run audio-lottery results" in capsys.readouterr().err
@@ -161,4 +164,5 @@ def test_nothing_kept_is_said(tmp_path):
 
 
 def test_results_of_this_repository_are_what_its_ledgers_say():
-    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == page(ROOT), "run audio-lottery results"
+    for path, text in pages(ROOT).items():
+        assert path.read_text(encoding="utf-8") == text, "run audio-lottery results"
