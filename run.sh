@@ -122,7 +122,7 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --nbpe N                        SentencePiece vocabulary, for bpe and unigram [$nbpe]
   --use_ngram true|false          decode with an n-gram model over the tokens; the decoding needs a beam, as in
                                   conf/decode_asr_beam.yaml [$use_ngram]
-  --ngram_order N                 words in its longest n-gram, 1 to 6 [$ngram_order]
+  --ngram_order N                 words in its longest n-gram, 2 to 6 [$ngram_order]
   --ngram_prune '...'             drop n-grams seen at most so often, by order, as '0 0 1' [$ngram_prune]
   --lm_text '...'                 its texts, one sentence a line [the training set's]
   --ngram_file FILE               a model made elsewhere, instead [of stage 4]
@@ -145,7 +145,8 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --source_ticket PATH            train the tickets of this search, found on another corpus: its masks and initial
                                   weights; vocabulary layers start anew under other tokens; or a .ticket file
   --source_round all|N            of each round, or of this one alone [$source_round]
-  --source_weights true|false     false: the mask alone, with this model's own random weights [$source_weights]
+  --source_weights true|false     false: the mask alone, with this model's own initial weights, which are the
+                                  source's under the same seed [$source_weights]
   --compare_transfer true|false   search here, train the source's tickets and its masks alone, one table of
                                   all three [$compare_transfer]
   --inference_config YAML         ESPnet decoding configuration [$inference_config]
@@ -165,7 +166,7 @@ arguments=("$@")
 die() { echo "run.sh: error: $*" >&2; exit 1; }
 
 [ $# -eq 0 ] || die "$1: no such argument: options start with -- (see --help)"
-for name in stage stop_stage nj inference_nj num_nodes fs nbpe ngram_order; do
+for name in stage stop_stage nj inference_nj num_nodes fs nbpe; do
     [[ ${!name} =~ ^[1-9][0-9]*$ ]] || die "--$name ${!name}: a positive whole number is expected"
 done
 [[ $ngpu =~ ^[0-9]+$ ]] || die "--ngpu $ngpu: a whole number is expected"
@@ -179,6 +180,7 @@ case $token_type in
     *) die "--token_type $token_type: word, char, bpe or unigram is expected" ;;
 esac
 
+[[ $ngram_order =~ ^[2-6]$ ]] || die "--ngram_order $ngram_order: 2 to 6 is expected"
 case $feats_type in raw | fbank) ;; *) die "--feats_type $feats_type: raw or fbank is expected" ;; esac
 split() { xargs -r printf '%s\0' <<<"$1"; }  # words as a shell quotes them, NUL-separated; nothing is run
 export AUDIO_LOTTERY_CALLER=${AUDIO_LOTTERY_CALLER:-$PWD}  # where the user of a recipe's run.sh stands
@@ -277,8 +279,10 @@ if [ "$compare_transfer" = true ]; then
     }
     again "" --source_ticket ""
     again _transferred --source_weights true
-    # Its dense model is the recipe's own.
-    again _transferred_mask --source_weights false --dense_model "$exp/round_00"
+    # Its dense model is the recipe's own. Its rounds are drawn from a seed of their own: under the recipe's, a model
+    # like the source's would begin as the source did.
+    again _transferred_mask --source_weights false --dense_model "$exp/round_00" \
+        --lottery_args "$lottery_args --restart fresh"
     if [ "$stop_stage" -ge 8 ]; then
         # shellcheck source=path.sh
         . "$root/path.sh"

@@ -1,7 +1,7 @@
 """Reading and querying ARPA files without KenLM."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,13 +60,22 @@ class Arpa:
 
 def unigrams(path: str | Path) -> dict[str, float]:
     """The words of an ARPA file with their log10 probabilities; reads only its first section."""
+    section = _begin(path, lambda rows: _section(path, rows, 1, _header(path, rows)[0]))
+    return {word: probability for word, (probability, _) in section.items()}
+
+
+def order(path: str | Path) -> int:
+    """Words in the longest n-gram of an ARPA file; reads only its header."""
+    return len(_begin(path, lambda rows: _header(path, rows)))
+
+
+def _begin[T](path: str | Path, read: Callable[[Iterator[tuple[int, str]]], T]) -> T:
+    """What ``read`` takes of a file's first rows."""
     try:
         with open(path, encoding="utf-8", newline="\n") as stream:
-            rows = _rows(stream)
-            section = _section(path, rows, 1, _header(path, rows)[0])
+            return read(_rows(stream))
     except (OSError, UnicodeDecodeError) as error:
         raise LotteryError(f"{path}: cannot be read as ARPA text ({error}): give an ARPA file") from None
-    return {word: probability for word, (probability, _) in section.items()}
 
 
 def _rows(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

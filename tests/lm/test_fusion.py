@@ -18,8 +18,8 @@ def train_config(tmp_path):
     return path
 
 
-def model(path, sentences):
-    arpa.write(path, lambda: arpa.lines(estimate(count_ngrams(sentences, 2))))
+def model(path, sentences, order=2):
+    arpa.write(path, lambda: arpa.lines(estimate(count_ngrams(sentences, order))))
     return {"ngram_file": str(path)}
 
 
@@ -38,6 +38,8 @@ def test_other_tokens_are_refused(tmp_path, train_config):
     pytest.importorskip("kenlm", reason="KenLM's Python module is not installed")
     with pytest.raises(LotteryError, match="not the tokens of .*config.yaml"):
         fusion.check_ngram(model(tmp_path / "lm", [list("one"), list("two")]), train_config)
+    with pytest.raises(LotteryError, match="single words only, and KenLM needs 2-grams"):
+        fusion.check_ngram(model(tmp_path / "lm", [["one", "two"]], order=1), train_config)
     with pytest.raises(LotteryError, match="no such language model"):
         fusion.check_ngram({"ngram_file": "nowhere.arpa"}, train_config)
 

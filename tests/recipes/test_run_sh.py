@@ -54,6 +54,7 @@ def test_help_names_every_option_and_stage(recipe):
     (["--stage", "11"], "--stage 11: the last stage is 10"),
     (["--stage", "5", "--stop_stage", "4"], "--stage 5 comes after --stop_stage 4"),
     (["--nj", "0"], "--nj 0"),
+    (["--ngram_order", "1"], "--ngram_order 1: 2 to 6"),
     (["--ngpu", "-1"], "--ngpu -1"),
     (["--token_type", "phone"], "--token_type phone: word, char, bpe or unigram"),
     (["--feats_type", "mfcc"], "--feats_type mfcc: raw or fbank"),

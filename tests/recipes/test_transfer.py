@@ -51,7 +51,8 @@ def test_the_experiment_runs_three_searches(commands):
         ["exp/asr_conformer_word_imp", None, None, None],
         ["exp/asr_conformer_word_imp_transferred", "exp/x", "true", None],
         ["exp/asr_conformer_word_imp_transferred_mask", "exp/x", "false", "exp/asr_conformer_word_imp/round_00"]]
-    assert all("--lottery_args=--rounds 2" in one for one in ran) and len(ran) == 6
+    settings = [next(word for word in one if word.startswith("--lottery_args=")) for one in ran]
+    assert settings == ["--lottery_args=--rounds 2"] * 4 + ["--lottery_args=--rounds 2 --restart fresh"] * 2
 
 
 def test_without_a_ticket_nothing_is_compared(tree):
