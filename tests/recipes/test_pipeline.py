@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from audio_lottery.mask import Mask
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = ("dev", "test")
@@ -78,3 +81,28 @@ def test_finished_stages_are_not_done_again(recipe, options, printed):
     table = run(recipe, *options, "--stage", "4")
     assert [path.stat().st_mtime_ns for path in models] == before
     assert table.split("scope %")[1] == printed.split("scope %")[1]
+
+
+def test_a_ticket_moves_to_other_tokens_in_noise_and_is_decoded_with_a_language_model(recipe, options, printed):
+    """The issue's experiments through every stage: noise while training and in a test set, transfer, a tuned 2-gram."""
+    (recipe / "conf/narrow.yaml").write_text("beam_size: 2\nctc_weight: 1.0\n")
+    said = run(recipe, *options, "--stage", "2", "--token_type", "word", "--asr_tag", "moved", "--inference_nj", "1",
+               "--noise_root", "white babble", "--train_snr", "0 10", "--noise_mode", "on_the_fly", "--test_snrs", "5",
+               "--source_ticket", "exp/tiny", "--use_ngram", "true", "--ngram_order", "2", "--lm_weights", "0 0.5",
+               "--inference_config", "conf/narrow.yaml")
+    assert "ok   masks and initial weights are the source ticket's" in said
+    source, exp = recipe / "exp/tiny", recipe / "exp/moved"
+    assert Mask.load(exp / "masks/round_01.safetensors") == Mask.load(source / "masks/round_01.safetensors")
+    taken = json.loads((exp / "source/about.json").read_text())
+    assert set(taken["own"]) == {"ctc.ctc_lo.weight", "ctc.ctc_lo.bias"}
+    trained = yaml.safe_load((exp / "round_01/config.yaml").read_text())
+    assert trained["train_snr"] == [0, 10] and trained["train_noise"] == ["white", "babble=dump/raw/train"]
+    tuned = yaml.safe_load((exp / "decode_narrow_ngram.yaml").read_text())
+    assert tuned["ngram_weight"] in (0, 0.5) and tuned["ngram_file"] == "exp/ngram_word/2gram.arpa"
+    spoken = (recipe / "dump/raw/test/text").read_text()
+    for number in range(2):
+        for name in ("dev", "test", "test_snr5"):
+            assert (exp / f"round_{number:02d}/decode_narrow_ngram/{name}/score_wer/result.txt").is_file()
+        heard = (exp / f"round_{number:02d}/decode_narrow_ngram/test_snr5/text").read_text()
+        assert [line.split()[0] for line in heard.splitlines()] == [line.split()[0] for line in spoken.splitlines()]
+    assert "test_snr5 WER" in said[said.index("scope %"):]
