@@ -166,8 +166,8 @@ def test_whole_layers():
 @settings(max_examples=80, deadline=None)
 @given(text=st.sampled_from(["weight", "1x4", "4x1", "8x1", "16x1", "4x4", "3x2", "row", "column", "head",
                              "ffn_channel", "conv_channel", "layer"]),
-       allocation=st.sampled_from(["global", "uniform", "even", "erk", "layerwise", "bounded"]), seed=st.integers(0, 99),
-       densities=st.lists(st.floats(0.05, 0.99), min_size=1, max_size=3))
+       allocation=st.sampled_from(["global", "uniform", "even", "erk", "layerwise", "bounded"]),
+       seed=st.integers(0, 99), densities=st.lists(st.floats(0.05, 0.99), min_size=1, max_size=3))
 def test_masks_nest_groups_stay_whole_counts_are_near(text, allocation, seed, densities):
     torch.manual_seed(seed)
     network = Network()
