@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -33,8 +34,10 @@ def test_the_second_of_two_searches_is_refused_and_the_first_goes_on(recipe, exp
     folder = tmp_path / "exp"
     first = recipe.spawn(folder)
     wait_for(folder / "round_00/start.json", first)
+    first.send_signal(signal.SIGSTOP)  # it shall not be over before the second has begun
     second = recipe.spawn(folder)
     said, _ = second.communicate()
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 1 and "another search is running here" in complaint(said)
     said, _ = first.communicate()
     assert first.returncode == 0, said
