@@ -23,6 +23,7 @@ if [ "$stop_stage" -ge 8 ]; then
     [ -e local/data.sh ] || cd "$root" || exit
     # shellcheck source=path.sh
     . "$root/path.sh"
-    audio-lottery noise_table "${searches[@]}" --report "$expdir/$experiment" \
+    # Not in a search's own folder, whose tag a recipe may give.
+    audio-lottery noise_table "${searches[@]}" --report "$expdir/${asr_tag:+${asr_tag}_}noise" \
         --command "${AUDIO_LOTTERY_COMMAND:-$command_line}"
 fi

@@ -136,9 +136,10 @@ def plot(lines: Sequence[Line], *paths: Path) -> None:
             colour = colormaps["plasma"](0.2 + 0.6 * n / max(1, len(shown) - 1))
             axes.plot(*zip(*points, strict=True), "o-", color=colour, markersize=4, label=f"{percent(line.density)}%")
         axes.set_xticks(range(len(columns)), [name_of(snr) for snr in columns])
-        axes.set(title=f"trained on {training}", xlabel="SNR of the test set (dB)", ylim=(0, None))
+        axes.set(title=f"trained on {training}", xlabel="SNR of the test set (dB)")
         axes.grid(alpha=0.3)
         many = len(shown) > 8
         axes.legend(title="weights in scope", title_fontsize=8, fontsize=6 if many else 8, ncols=3 if many else 1)
     panels[0].set_ylabel("WER (%)")
+    panels[0].set_ylim(bottom=0)  # of all panels, once all is drawn: before, it would cut off what later ones hold
     save(figure, *paths)

@@ -99,4 +99,4 @@ def test_a_noise_experiment_searches_once_a_condition(tree):
     assert [values(command)["--train"] for command in finds] == [["dump/raw/train"], ["dump/raw/train_snr0to20"]]
     scores = [values(command)["--sets"] for command in ran if command[0] == "score"]
     assert scores == [["dev", "test", "test_snr10", "test_snr0"]] * 2
-    assert ran[-1][:3] == ["noise_table", "clean=exp/x_clean", "0 to 20 dB=exp/x_0to20"]
+    assert ran[-1][:5] == ["noise_table", "clean=exp/x_clean", "0 to 20 dB=exp/x_0to20", "--report", "exp/x_noise"]

@@ -48,6 +48,17 @@ def test_report(searches, capsys):
     assert sets["test"][1]["wer"] == {"clean": 6.0, "10": 10.0, "2.5": 21.0, "-5": 61.0}
 
 
+def test_no_panel_cuts_off_what_another_holds(searches, monkeypatch, tmp_path):
+    """The second training is the worse one: its points lie above all of the first panel's."""
+    drawn = []
+    monkeypatch.setattr(noise, "save", lambda figure, *paths: drawn.append(figure))
+    ledgers = {name: Ledger(searches / name / "rounds.jsonl").rows for name in ("noisy", "clean")}
+    noise.plot(noise.collect(ledgers)["test"], tmp_path / "x.png")
+    for axes in drawn[0].axes:
+        bottom, top = axes.get_ylim()
+        assert bottom == 0 and top > 61
+
+
 def test_missing_scores_stay_blank(searches):
     rows = Ledger(searches / "clean/rounds.jsonl").rows
     del rows[1]["scores"]["greedy"]["test_snr10"]
