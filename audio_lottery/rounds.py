@@ -92,11 +92,12 @@ def _keep(path: Path, now: Mapping[str, Any], defaults: Mapping[str, Any] | None
     """Write settings once; a search is not continued under others (but for more rounds, unless these are fixed)."""
     now = yaml.safe_load(yaml.safe_dump(dict(now)))
     if path.exists():
-        # An older version's file lacks what is now as it was then.
+        # An older version's file lacks what is now as it was then; of a backend's settings, it may hold ones that
+        # are not compared any more.
         before = read_yaml(path)
         for key, value in (defaults or {}).items():
             before[key] = {**value, **before.get(key, {})} if isinstance(value, dict) else before.get(key, value)
-        for key in sorted(before.keys() | now.keys()):
+        for key in sorted(now.keys() if defaults is None else before.keys() | now.keys()):
             if (key not in MORE or key == "rounds" and fixed) and before.get(key) != now.get(key):
                 raise LotteryError(f"{path}: this search was begun with {key}: {before.get(key)}, not "
                                    f"{now.get(key)}: take that, or another folder (--asr_tag, --expdir)")

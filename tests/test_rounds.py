@@ -161,6 +161,14 @@ def test_other_training_settings_are_refused(finished):
         search(finished.folder, CONFIG, Longer())
 
 
+def test_settings_that_are_compared_no_longer_do_not_end_a_search(finished, tmp_path):
+    search(tmp_path, replace(CONFIG, rounds=2), TorchBackend())
+    layout = Layout(tmp_path)
+    layout.training.write_text(layout.training.read_text() + "log_colour: red\n")
+    search(tmp_path, CONFIG, TorchBackend())
+    assert folder_digest(tmp_path) == folder_digest(finished.folder)
+
+
 def test_rewinding_to_step_k(tmp_path):
     search(tmp_path, replace(CONFIG, rewind="4it", rounds=1), TorchBackend())
     layout = Layout(tmp_path)
