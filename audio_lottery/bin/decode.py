@@ -38,7 +38,7 @@ def run(args) -> None:
         raise LotteryError(f"{args.inference_config}: not found: give another --inference_config")
     layout = Layout(Path(args.exp))
     tag = args.tag or Path(args.inference_config).stem.removeprefix("decode_")
-    for number in _rounds(layout, args.rounds):
+    for number in layout.chosen(args.rounds):
         task = resolve(args.task, layout.round(number) / "config.yaml")
         for name in args.sets:
             decoding = Decoding(layout.round(number), Path(args.data) / name, args.inference_config, tag,
@@ -50,21 +50,6 @@ def run(args) -> None:
                 count = decode(decoding, job, args.nj)
                 print(f"{decoding.folder}: job {job} of {args.nj}: {f'{count} decoded' if count else 'up to date'}",
                       flush=True)
-
-
-def _rounds(layout, wanted: list[str]) -> list[int]:
-    from audio_lottery.errors import LotteryError
-
-    finished = layout.finished()
-    if not finished:
-        raise LotteryError(f"{layout.folder}: no finished round: run stage 5 first")
-    if wanted == ["all"]:
-        return finished
-    for word in wanted:
-        if not word.isdigit() or int(word) not in finished:
-            raise LotteryError(f"--rounds {word}: not a finished round of {layout.folder}: "
-                               f"there are {', '.join(map(str, finished))}")
-    return [int(word) for word in wanted]
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ COMMANDS = {
     "unpack": "unpack a ticket file into a folder that ESPnet loads",
     "info": "show what a ticket file holds",
     "verify": "verify a ticket file, also against the model it was made from",
+    "parity": "compare the engine with ESPnet on a set: texts, encoder outputs, WER of fp32, fp16, int8",
     "export_onnx": "write a round or a ticket file as ONNX, for onnxruntime",
     "export": "export a round: ticket files and ONNX, with sizes and errors",
     "share": "make a folder for a model hub: ESPnet model, ticket file, model card",

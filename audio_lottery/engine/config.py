@@ -5,6 +5,10 @@ from audio_lottery.errors import LotteryError
 MOST = 1 << 16  # channels, layers, samples in a window: nothing that is real comes near
 
 
+class UnsupportedError(LotteryError):
+    """A sound model that the engine cannot run."""
+
+
 def integer(conf: dict, name: str, default: int, least: int = 1) -> int:
     """A whole number between ``least`` and 65,536."""
     value = conf.get(name, default)
@@ -29,9 +33,11 @@ def check_options(kind: str, conf: dict, allowed: dict[str, tuple]) -> None:
 
 
 def refuse(wrong: bool, what: str) -> None:
-    """A :class:`LotteryError` that says what the engine cannot run, and where to go."""
+    """An :class:`UnsupportedError` that says what the engine cannot run, and where to go."""
     if wrong:
-        raise LotteryError(f"{what[:200]}: the engine cannot run it: export it as ONNX with audio-lottery export_onnx")
+        raise UnsupportedError(
+            f"{what[:200]}: the engine cannot run it: export it as ONNX with audio-lottery export_onnx"
+        )
 
 
 def section(config: dict, name: str) -> dict:

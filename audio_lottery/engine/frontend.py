@@ -109,8 +109,10 @@ def normaliser(config: dict, weights: Weights):
         floor = np.float32(eps)
 
         def by_utterance(x: np.ndarray) -> np.ndarray:
-            centred = x - x.mean(0)
-            std = np.maximum(np.sqrt((centred**2).mean(0)), floor) if variances else np.float32(1)
+            # In float32 numpy adds frame by frame, which is less exact than ESPnet's sum.
+            centred = x - x.mean(0, dtype=np.float64).astype(np.float32)
+            deviation = np.sqrt((centred**2).mean(0, dtype=np.float64)).astype(np.float32)
+            std = np.maximum(deviation, floor) if variances else np.float32(1)
             return (centred if means else x) / std
 
         return by_utterance

@@ -1,7 +1,7 @@
 """How far apart two models' outputs are, on the same utterances."""
 
-import argparse
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.logs import quiet
-from audio_lottery.espnet.tasks import get_task
+from audio_lottery.espnet.speech import read_speech
 
 UTTERANCES = 3
 # Lengths of random input, in samples or frames of features.
@@ -25,7 +24,8 @@ def utterances(config: dict[str, Any], task: str, model: nn.Module) -> tuple[lis
     for path, name, kind in config.get("valid_data_path_and_name_and_type") or ():
         if name == "speech" and Path(path).is_file():
             try:
-                return list(_read(path, kind, task)), str(path)
+                found = islice(read_speech(path, kind, task), UTTERANCES)
+                return [(speech, length) for _, speech, length in found], str(path)
             except (OSError, RuntimeError, ValueError) as error:
                 raise LotteryError(f"{path}: its first utterances cannot be read ({' '.join(str(error).split())}): "
                                    "start the command in the recipe's folder") from None
@@ -35,16 +35,6 @@ def utterances(config: dict[str, Any], task: str, model: nn.Module) -> tuple[lis
     else:
         shapes = [(1, size, config["input_size"]) for size in FRAMES]
     return [(torch.randn(shape, generator=generator), torch.tensor([shape[1]])) for shape in shapes], "random input"
-
-
-def _read(path: str, kind: str, task: str) -> Iterator[tuple[Tensor, Tensor]]:
-    chosen = get_task(task)
-    with quiet():
-        batches = chosen.build_streaming_iterator(
-            [(path, "speech", kind)], preprocess_fn=None, num_workers=0, inference=True, dtype="float32",
-            collate_fn=chosen.build_collate_fn(argparse.Namespace(), False))
-        for _, (_, batch) in zip(range(UTTERANCES), batches, strict=False):
-            yield batch["speech"], batch["speech_lengths"]
 
 
 @torch.no_grad()

@@ -1,6 +1,5 @@
 """What a ticket file holds, counted from the file; and whether it agrees with a model."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -18,9 +17,6 @@ from audio_lottery.export.ticket_file import TicketFile
 BOUNDS = {"exact": 0.0, "fp16": 2.0**-11, "int8": (1 + 2.0**-6) / 254}
 TINY = 2.0**-25  # fp16 below its normal range: half of its smallest step, absolute
 
-# Tensors of a state dict that are no parameters: statistics of norms and features, mel filters.
-BUFFERS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked|melmat)$|^normalize\.(mean|std)$")
-
 
 def summarise(reader: Reader) -> dict:
     """Sizes in bytes, densities (remaining / all, of the parameters, as the ledger's), encodings and provenance."""
@@ -28,7 +24,7 @@ def summarise(reader: Reader) -> dict:
     ticket = ticket_file.from_reader(reader)
     scope = sum(mask.size for mask in ticket.masks.values())
     kept = sum(int(np.count_nonzero(mask)) for mask in ticket.masks.values())
-    whole = sum(entry.size for entry in entries if not BUFFERS.search(entry.name))
+    whole = sum(entry.size for entry in entries if not ticket_file.BUFFERS.search(entry.name))
     dense = sum(entry.size * np.dtype(STORAGE[entry.dtype]).itemsize for entry in entries)
     return {
         "file_bytes": len(reader.data),

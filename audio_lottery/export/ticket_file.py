@@ -4,6 +4,7 @@
 executes nothing from the file.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from audio_lottery.export import container, maskcode, schema, values
 from audio_lottery.export.arrays import Tensor, from_any
 
 MODES = {"fp32": "exact", "fp16": "fp16", "int8": "int8"}
+# Tensors of a state dict that are no parameters: statistics of norms and features, mel filters.
+BUFFERS = re.compile(r"(^|\.)(running_mean|running_var|num_batches_tracked|melmat)$|^normalize\.(mean|std)$")
 SMALL = 4096  # unpruned tensors with fewer elements stay exact: norms, biases, batch-norm buffers
 MAX_TOKENIZER = 64 << 20
 
@@ -92,7 +95,8 @@ def to_sections(ticket: TicketFile, mode: str) -> dict[str, bytes]:
     kept: dict[bool, list[np.ndarray]] = {True: [], False: []}
     for name, tensor in ticket.tensors.items():
         mask = ticket.masks.get(name)
-        exact = mask is None and tensor.data.size < SMALL
+        # Mel filters of 8 bits would change every feature, and exact they are small: most are zeros.
+        exact = mask is None and (tensor.data.size < SMALL or BUFFERS.search(name) is not None)
         encoding = "exact" if exact else values.choose(tensor, MODES[mode])
         layout, signed = None, False
         if mask is not None:

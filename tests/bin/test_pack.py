@@ -75,7 +75,7 @@ def test_info_counts(exp, tmp_path, capsys):
     assert report["weights_kept"] == kept and report["weights_scope"] == 64 * 80
     assert report["weights"] == 64 * 80 + 65  # parameters: without statistics and mel filters
     assert report["density_whole"] == pytest.approx((kept + 65) / (64 * 80 + 65))
-    assert report["encodings"] == {"int8": 2, "exact": 3}
+    assert report["encodings"] == {"int8": 1, "exact": 4}
     assert call(verify, tmp_path / "a.ticket", "--model", exp / "valid.loss.ave.pth") == 0
 
 

@@ -92,6 +92,15 @@ def test_rounding_stays_within_the_stated_bounds(mode, weights):
         assert (np.abs(back - weights) <= 0.5001 * scales[:, None]).all()
 
 
+def test_statistics_and_mel_filters_are_never_rounded():
+    rng = np.random.default_rng(0)
+    state = {name: rng.random((90, 80)).astype(np.float32) for name in ("frontend.logmel.melmat", "normalize.std", "w")}
+    for mode in ("fp16", "int8"):
+        _, read = round_trip(ticket_file.make(state, {}, CONFIG, TOKENS), mode)
+        same = {name: read.tensors[name].data.tobytes() == value.tobytes() for name, value in state.items()}
+        assert same == {"frontend.logmel.melmat": True, "normalize.std": True, "w": False}
+
+
 @pytest.mark.parametrize("value", [np.inf, np.nan, 1e6])
 def test_what_cannot_be_rounded_stays_exact(value):
     weights = np.full((64, 80), value, np.float32)
