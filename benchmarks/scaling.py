@@ -3,10 +3,13 @@
     python benchmarks/scaling.py                                             full size, 8 GB of free memory
     python benchmarks/scaling.py --utterances 20000 --weights 3e7            a small run
 
-Each step runs in a process of its own, at an eighth, a half and the whole of the size: wall-clock seconds, the peak
-of the resident set (above what the process held before the step, and in all), and the growth from the half to the
-whole: the exponent b of seconds ~ size^b (1 is linear). Steps over utterances, which are entries without audio of
-their own (transcripts of 6 to 34 words, as LibriSpeech's; every line of wav.scp names the same second of silence):
+Each step runs in a process of its own, at an eighth, a half and the whole of the size: wall-clock and CPU seconds
+(those of programs that it calls included), the peak of the resident set (in all, torch's own 0.5 GB included, and above
+what the process held before the step), and the growth from the half to the whole: the exponent b of CPU seconds ~
+size^b (1 is linear; on a busy machine wall-clock tells nothing).
+
+Steps over utterances, which are entries without audio of their own (transcripts of 6 to 34 words, as LibriSpeech's;
+every line of wav.scp names the same second of silence):
 
     tables    write and read a data folder                   validate  check it, each file's header too
     format    stage 2: probe each file, write dump/raw       tokens    the list of characters
@@ -18,7 +21,7 @@ over weights, in tensors of large Conformers:
     mask      one global magnitude mask, 20% pruned          later     the next round's, from the mask before
     masks     write, read and check a mask file              start     theta0 written, read, masked, its digests
 
-and over rounds (a hundredth of --utterances): ``ledger``, recording as many and making the table of them.
+and over rounds (a tenth of --utterances): ``ledger``, recording one more score and making the table of all.
 Prints a table and, as its last line, one JSON object. Worse than linear: exit status 1, when a step that takes more
 than two seconds grows by an exponent above --limit.
 """
@@ -26,6 +29,7 @@ than two seconds grows by an exponent above --limit.
 import argparse
 import json
 import math
+import os
 import random
 import subprocess
 import sys
@@ -133,18 +137,20 @@ def errors(folder: Path, count: int) -> Step:
 
 
 def ledger(folder: Path, count: int) -> Step:
+    from audio_lottery.fileio import write_jsonl
     from audio_lottery.ledger import Ledger
     from audio_lottery.report.table import collect, to_text
 
-    result = {"wer": 10.0, "errors": 10, "words": 100, "ci": [9.0, 11.0], "scorer": "python", "p_worse": 0.5,
-              "matches": True, "utterances": 10}
+    score = {"wer": 10.0, "errors": 10, "words": 100, "ci": [9.0, 11.0], "scorer": "python", "p_worse": 0.5,
+             "matches": True, "utterances": 10}
+    write_jsonl(folder / "rounds.jsonl", [
+        {"round": number, "density_scope": 0.8**number, "density_whole": 0.9**number,
+         "scores": {"greedy": {name: score for name in ("dev", "test_clean", "test_other")}}}
+        for number in range(count)])
 
     def step() -> None:
         book = Ledger(folder / "rounds.jsonl")
-        for number in range(count):
-            book.record(number, density_scope=0.8**number, density_whole=0.9**number)
-        for number in (0, count - 1):
-            book.record_score(number, "greedy", "dev", result)
+        book.record_score(count - 1, "greedy", "dev", score)
         to_text(collect(book.rows))
 
     return step
@@ -218,11 +224,12 @@ def measure(name: str, size: int, where: str | None) -> dict:
             Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
         except OSError:
             before = None
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), sum(os.times()[:4])
         step()
-        seconds = time.perf_counter() - began
+        seconds, spent = time.perf_counter() - began, sum(os.times()[:4]) - spent
         peak = resident("VmHWM")
-        return {"seconds": seconds, "peak_bytes": peak, "extra_bytes": None if before is None else peak - before}
+        return {"seconds": seconds, "cpu_seconds": spent, "peak_bytes": peak,
+                "extra_bytes": None if before is None else peak - before}
 
 
 def main() -> int:
@@ -238,21 +245,23 @@ def main() -> int:
         print(json.dumps(measure(args.measure[0], int(args.measure[1]), args.where)))
         return 0
     found, worse = {}, []
-    print(f"{'step':10s}{'size':>14s}{'seconds':>10s}{'peak MB':>10s}{'of it here':>12s}{'growth':>8s}", flush=True)
+    print(f"{'step':10s}{'size':>14s}{'seconds':>10s}{'CPU s':>10s}{'peak MB':>10s}{'of it here':>12s}{'growth':>8s}",
+          flush=True)
     for name in args.steps:
-        whole = int(args.weights) if name in OF_WEIGHTS else args.utterances // (100 if name == "ledger" else 1)
+        whole = int(args.weights) if name in OF_WEIGHTS else args.utterances // (10 if name == "ledger" else 1)
         for size in (whole // 8, whole // 2, whole):
             command = [sys.executable, __file__, "--measure", name, str(size)]
             command += ["--where", args.where] if args.where else []
             row = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
             before = found.setdefault(name, [])
-            row["growth"] = math.log2(row["seconds"] / before[-1]["seconds"]) if size == whole else None
+            row["growth"] = math.log2(max(row["cpu_seconds"], 0.01) / max(before[-1]["cpu_seconds"], 0.01)
+                                      ) if size == whole else None
             before.append({"size": size, **row})
             here = "-" if row["extra_bytes"] is None else f"{row['extra_bytes'] / 1e6:.0f}"
             growth = "" if row["growth"] is None else f"{row['growth']:.2f}"
-            print(f"{name:10s}{size:14,d}{row['seconds']:10.2f}{row['peak_bytes'] / 1e6:10.0f}{here:>12s}{growth:>8s}",
-                  flush=True)
-        if found[name][-1]["growth"] > args.limit and found[name][-1]["seconds"] > 2:
+            print(f"{name:10s}{size:14,d}{row['seconds']:10.2f}{row['cpu_seconds']:10.2f}"
+                  f"{row['peak_bytes'] / 1e6:10.0f}{here:>12s}{growth:>8s}", flush=True)
+        if found[name][-1]["growth"] > args.limit and found[name][-1]["cpu_seconds"] > 2:
             worse.append(name)
     print(json.dumps({"benchmark": "scaling", "utterances": args.utterances, "weights": int(args.weights),
                       "steps": found, "worse_than_linear": worse}))

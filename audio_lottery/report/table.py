@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.metrics.choose import Choice, choose, inference_tag, score_of
@@ -27,8 +28,12 @@ class Results:
 
     def score(self, number: int | None, dataset: str) -> dict | None:
         """The score of a round for a set, or None."""
-        row = next((row for row in self.rows if row["round"] == number), None)
+        row = self._by_round.get(number)
         return score_of(row, self.inference, dataset) if row and self.inference else None
+
+    @cached_property
+    def _by_round(self) -> dict[int, dict]:
+        return {row["round"]: row for row in self.rows}
 
     def to_json(self) -> dict:
         """The whole as plain values."""

@@ -35,6 +35,7 @@ ROUNDS = ("--lottery_args", "--rounds 1 --rate 0.4")
 BROKEN = """
 import sys
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from audio_lottery.bin import cli, train
 
 steps = 0
@@ -44,7 +45,7 @@ def spoil(optimizer, *_):
     if steps == 2 and torch.distributed.get_rank() == 1:
         with torch.no_grad():
             optimizer.param_groups[0]["params"][0].view(-1)[0] += 1e-6
-torch.optim.optimizer.register_optimizer_step_post_hook(spoil)
+register_optimizer_step_post_hook(spoil)
 sys.exit(cli.main(train, prog="audio-lottery train"))
 """
 
