@@ -1,7 +1,7 @@
 """Turn speech into text with a ticket file, without torch and without ESPnet.
 
-CTC models: greedy, or prefix beam search with an optional n-gram model over the model's tokens. RNN transducers:
-greedy, or ESPnet's time-synchronous or default beam search. With --stream true the text grows while the audio comes,
+CTC models: greedy, or prefix beam search. RNN transducers: greedy, or ESPnet's time-synchronous or default beam search.
+Beam searches may use an n-gram model over the model's tokens. With --stream true the text grows while the audio comes,
 for models that can work so; from a microphone for instance:
 arecord -f S16_LE -r 16000 -t raw | audio-lottery transcribe model.ticket - --stream true --rate 16000
 """
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("text", "json", "ctm"), default="text", help="json and ctm have times in seconds"
     )
     parser.add_argument("--threads", type=int, default=1, help="processor cores for one file")
+    parser.add_argument("--batch_size", type=int, default=1, help="files worked on together: faster for short ones")
     parser.add_argument(
         "--int8", type=cli.str2bool, default=False, help="compute with 8 bits: faster, a little less exact"
     )
@@ -36,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search = parser.add_argument_group("search")
     search.add_argument("--beam_size", type=int, default=1, help="hypotheses kept; 1 is greedy")
     search.add_argument("--search_type", choices=("tsd", "default"), default="tsd", help="of a transducer, as ESPnet's")
-    search.add_argument("--ngram", type=Path, help="n-gram model over the model's tokens, for CTC: ARPA or KenLM's")
+    search.add_argument("--ngram", type=Path, help="n-gram model over the model's tokens: ARPA or KenLM's")
     search.add_argument("--ngram_weight", type=float, default=0.5, help="its weight (times log10), as ESPnet's")
-    search.add_argument("--penalty", type=float, default=0.0, help="added for every token, as ESPnet's; for CTC")
+    search.add_argument("--penalty", type=float, default=0.0, help="added for every token, as ESPnet's")
     stream = parser.add_argument_group("streaming")
     stream.add_argument("--stream", type=cli.str2bool, default=False, help="recognise while the audio comes; on stdin "
                         "it is raw 16-bit mono. Text so far goes to stderr, with json to stdout")  # fmt: skip
@@ -50,30 +51,57 @@ def run(args: argparse.Namespace) -> int:
     """Transcribe one file after the other; a bad one is reported and the rest still done."""
     from audio_lottery.engine.recogniser import Recogniser
 
-    for name, least in (("threads", 1), ("beam_size", 1), ("left_context", 0)):
+    for name, least in (("threads", 1), ("batch_size", 1), ("beam_size", 1), ("left_context", 0)):
         if getattr(args, name) < least:
             raise LotteryError(f"--{name} {getattr(args, name)}: give {least} or more")
     left = args.left_context if args.stream else None
     recogniser = Recogniser.load(args.ticket, int8=args.int8, threads=args.threads, left=left)
     decoding = _decoding(args, recogniser)
+    if args.stream and args.batch_size > 1:
+        raise LotteryError(f"--batch_size {args.batch_size}: a stream is one at a time: leave out --stream")
     files = list(_files(args.audio))
     failed = 0
-    for name in files:
+    for first in range(0, len(files), args.batch_size):
         began = time.perf_counter()
+        names = files[first : first + args.batch_size]
+        heard = _heard(recogniser, decoding, names, args)
+        took = (time.perf_counter() - began) / len(names)
+        for name, result in zip(names, heard, strict=True):
+            if isinstance(result, LotteryError):
+                failed += 1
+                text = str(result) if str(result).startswith(name) else f"{name}: {result}"
+                print(f"audio-lottery transcribe: error: {text}", file=sys.stderr)
+            else:
+                _print(recogniser, name, *result, args.format, len(files) > 1, took)
+    return 1 if failed else 0
+
+
+def _heard(recogniser, decoding, names: list[str], args: argparse.Namespace) -> list:
+    """For each file its tokens and its length in seconds, or the error that says what is wrong with it."""
+    heard: list = []
+    for name in names:
         try:
             if args.stream:
-                tokens, seconds = _stream(recogniser, decoding, name, args)
-            else:
-                samples, rate = _read(name, args.channel)
-                tokens, seconds = recogniser.transcribe(samples, rate, decoding), len(samples) / rate
+                heard.append(_stream(recogniser, decoding, name, args))
+                continue
+            samples, rate = _read(name, args.channel)
+            features = recogniser.features(samples, rate)
+            recogniser.check_length(features)
+            heard.append((features, len(samples) / rate))
         except LotteryError as error:
-            failed += 1
-            text = str(error) if str(error).startswith(name) else f"{name}: {error}"
-            print(f"audio-lottery transcribe: error: {text}", file=sys.stderr)
-            continue
-        took = time.perf_counter() - began
-        _print(recogniser, name, tokens, args.format, len(files) > 1, seconds, took)
-    return 1 if failed else 0
+            heard.append(error)
+    sound = [] if args.stream else [i for i, one in enumerate(heard) if not isinstance(one, LotteryError)]
+    found = _tokens(recogniser, decoding, [heard[i][0] for i in sound])
+    for i, tokens in zip(sound, found, strict=True):
+        heard[i] = tokens if isinstance(tokens, LotteryError) else (tokens, heard[i][1])
+    return heard
+
+
+def _tokens(recogniser, decoding, batch: list) -> list:
+    try:
+        return recogniser.transcribe_batch(batch, decoding) if batch else []
+    except LotteryError as error:  # the memory does not hold them together
+        return [error] if len(batch) == 1 else [_tokens(recogniser, decoding, [one])[0] for one in batch]
 
 
 def _decoding(args: argparse.Namespace, recogniser):
@@ -160,7 +188,7 @@ def _partial(text: str, seconds: float, form: str) -> None:
         print(f"{ends[0]}{text}", end=ends[1], file=sys.stderr, flush=True)
 
 
-def _print(recogniser, name: str, tokens, form: str, several: bool, seconds: float, took: float) -> None:
+def _print(recogniser, name: str, tokens, seconds: float, form: str, several: bool, took: float) -> None:
     words = recogniser.words(tokens)
     text = " ".join(word.text for word in words)
     if form == "text":

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from audio_lottery.engine import LIBRARY
@@ -74,11 +75,13 @@ def build(folder: str | Path = HERE) -> Path:
     command = compiler()
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=library.parent) as work:
-        objects = []
+        objects, jobs = [], []
         for number, (source, flags) in enumerate(units()):
             objects.append(f"{work}/{number}.o")
             marked = [f'-DAL_BUILD="{mark}"'] if source == "api.cpp" else []
-            _run([*command, *FLAGS, *flags, *marked, "-c", str(SOURCES / source), "-o", objects[-1]])
+            jobs.append([*command, *FLAGS, *flags, *marked, "-c", str(SOURCES / source), "-o", objects[-1]])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(_run, jobs))
         _run([*command, "-shared", "-pthread", *objects, "-o", f"{work}/{LIBRARY}"])
         os.replace(f"{work}/{LIBRARY}", library)
     return library

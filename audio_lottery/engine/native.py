@@ -43,9 +43,9 @@ SIGNATURES = {
     "al_op_max_pool": (None, [P, I32, I32, I32, I32]),
     "al_op_subsample": (None, [P, I32, I32, I32]),
     "al_reset": (None, [P]),
-    "al_run": (I32, [P, I32, P, I32]),
-    "al_frames": (I32, [P, I32]),
-    "al_read": (None, [P, I32, P]),
+    "al_run": (I32, [P, I32, P, P, I32]),
+    "al_frames": (I32, [P, I32, I32]),
+    "al_read": (None, [P, I32, I32, P]),
 }
 
 

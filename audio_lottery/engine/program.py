@@ -172,17 +172,23 @@ class Program:
         """Forget what came before: the next :meth:`run` begins an utterance. Only matters with ``left``."""
         self._lib.al_reset(self._handle)
 
-    def run(self, source: int, x: np.ndarray) -> None:
-        """Fill buffer ``source`` with x [channels, frames] and run everything."""
-        x = np.ascontiguousarray(x, np.float32)
-        self._check(x.ndim == 2 and x.shape[0] == self._channels[source] and x.shape[1] > 0)
-        if self._lib.al_run(self._handle, source, x.ctypes.data, x.shape[1]):
+    def run(self, source: int, *utterances: np.ndarray) -> None:
+        """Fill buffer ``source`` with utterances [channels, frames] and run everything.
+
+        Each gives what it gives alone; together they read the weights fewer times. With ``left`` there is but one.
+        """
+        for x in utterances:
+            self._check(x.ndim == 2 and x.shape[0] == self._channels[source] and x.shape[1] > 0)
+        self._check(len(utterances) == 1 or (len(utterances) > 1 and self._left is None))
+        x = np.ascontiguousarray(np.concatenate(utterances, 1), np.float32)
+        frames = np.array([one.shape[1] for one in utterances], np.int32)
+        if self._lib.al_run(self._handle, source, x.ctypes.data, frames.ctypes.data, len(frames)):
             raise LotteryError(f"{x.shape[1]} frames: not enough memory: cut the audio into shorter pieces")
 
-    def read(self, buffer: int) -> np.ndarray:
-        """What a buffer holds after :meth:`run`: [channels, frames]."""
-        out = np.empty((self._channels[buffer], self._lib.al_frames(self._handle, buffer)), np.float32)
-        self._lib.al_read(self._handle, buffer, out.ctypes.data)
+    def read(self, buffer: int, utterance: int = 0) -> np.ndarray:
+        """What a buffer holds of an utterance after :meth:`run`: [channels, frames]."""
+        out = np.empty((self._channels[buffer], self._lib.al_frames(self._handle, buffer, utterance)), np.float32)
+        self._lib.al_read(self._handle, buffer, utterance, out.ctypes.data)
         return out
 
     def _vector(self, x: np.ndarray, buffer: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A ticket as a speech recogniser, without torch and without ESPnet."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ class Word(NamedTuple):
 class Decoding(NamedTuple):
     """How tokens are searched for: beam 1 takes the best ones greedily.
 
-    search: of a transducer: ESPnet's ``tsd`` or ``default``; fusion: an n-gram model, for CTC
+    search: of a transducer: ESPnet's ``tsd`` or ``default``; fusion: an n-gram model
     """
 
     beam: int = 1
@@ -146,16 +147,21 @@ class Recogniser:
             samples = resample(samples, rate, self.frontend.rate)
         return self.frontend(samples)
 
-    def run(self, features: np.ndarray) -> None:
-        """Run the network over the features [frames, size] of a whole utterance."""
-        if self.left is not None:
-            raise ValueError("a recogniser that streams")
+    def check_length(self, features: np.ndarray) -> None:
+        """LotteryError: fewer frames than the network needs."""
         if len(features) < self.layout.shortest:
             raise LotteryError(
                 f"{len(features)} frames: the model needs {self.layout.shortest}: leave so short a file out"
             )
+
+    def run(self, *utterances: np.ndarray) -> None:
+        """Run the network over the features [frames, size] of whole utterances."""
+        if self.left is not None:
+            raise ValueError("a recogniser that streams")
+        for features in utterances:
+            self.check_length(features)
         with _fitting():
-            self.program.run(self._source, self.normalise(features).T)
+            self.program.run(self._source, *(self.normalise(features).T for features in utterances))
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         """Encoder output [frames, channels]."""
@@ -168,8 +174,8 @@ class Recogniser:
         self.run(features)
         return self._read_outputs()
 
-    def _read_outputs(self) -> np.ndarray:
-        outputs = self.program.read(self._outputs)
+    def _read_outputs(self, utterance: int = 0) -> np.ndarray:
+        outputs = self.program.read(self._outputs, utterance)
         return outputs if self.transducer else ctc.log_softmax(outputs)
 
     def decoder(self, decoding: Decoding = GREEDY):
@@ -177,18 +183,25 @@ class Recogniser:
         beam, search, fusion = decoding
         if not self.transducer:
             return ctc.Greedy() if beam == 1 and fusion is None else PrefixBeam(beam, fusion)
-        refuse(fusion is not None, "an RNN transducer with an n-gram model")
-        if beam == 1:
+        if beam == 1 and fusion is None:
             return transducer_search.Greedy(self.transducer)
-        return transducer_search.SEARCHES[search](self.transducer, beam)
+        return transducer_search.SEARCHES[search](self.transducer, beam, fusion)
 
     def transcribe_features(self, features: np.ndarray, decoding: Decoding = GREEDY) -> list[ctc.Token]:
         """Tokens of features [frames, size]."""
         if self.left is not None:
             return self.stream(decoding).accept_features(features, last=True)
-        decoder = self.decoder(decoding)
-        decoder.advance(self.outputs(features))
-        return decoder.tokens()
+        return self.transcribe_batch([features], decoding)[0]
+
+    def transcribe_batch(self, batch: Sequence[np.ndarray], decoding: Decoding = GREEDY) -> list[list[ctc.Token]]:
+        """Tokens of each of several utterances' features [frames, size]: the same as one by one, but faster."""
+        self.run(*batch)
+        found = []
+        for utterance in range(len(batch)):
+            decoder = self.decoder(decoding)
+            decoder.advance(self._read_outputs(utterance))
+            found.append(decoder.tokens())
+        return found
 
     def transcribe(self, samples: np.ndarray, rate: int, decoding: Decoding = GREEDY) -> list[ctc.Token]:
         """Tokens of samples in [-1, 1]."""

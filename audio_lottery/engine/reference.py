@@ -74,7 +74,8 @@ class Program:
 
     def __init__(self, threads: int = 1, left: int | None = None):
         self._ops: list[Callable[[], None]] = []
-        self._data: list[np.ndarray] = []
+        self._data: list[np.ndarray] = []  # of each buffer, for the utterance that is worked on
+        self._done: list[list[np.ndarray]] = []  # the same of each utterance of the last run
         self._channels: list[int] = []
         self._views: dict[int, tuple[int, int]] = {}  # buffer -> (the buffer it is a part of, first channel)
         self._left = left
@@ -229,13 +230,18 @@ class Program:
     def reset(self) -> None:
         self._past.clear()
 
-    def run(self, source: int, x: np.ndarray) -> None:
-        self._data[source] = np.asarray(x, np.float32)
-        for op in self._ops:
-            op()
+    def run(self, source: int, *utterances: np.ndarray) -> None:
+        self._done = []
+        for x in utterances:
+            self._data = [np.zeros((channels, 0), np.float32) for channels in self._channels]
+            self._done.append(self._data)
+            self._data[source] = np.asarray(x, np.float32)
+            for op in self._ops:
+                op()
 
-    def read(self, buffer: int) -> np.ndarray:
+    def read(self, buffer: int, utterance: int | None = None) -> np.ndarray:
+        data = self._data if utterance is None else self._done[utterance]
         if buffer not in self._views:
-            return self._data[buffer]
+            return data[buffer]
         parent, first = self._views[buffer]
-        return self._data[parent][first : first + self._channels[buffer]]
+        return data[parent][first : first + self._channels[buffer]]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from audio_lottery.engine.ctc import Token
+from audio_lottery.engine.prefix_beam import Fusion
 from audio_lottery.engine.transducer import Prediction, State, Transducer
 
 MOST_A_FRAME = 10  # tokens that the greedy search takes from one frame
@@ -16,12 +17,14 @@ MOST_KEPT = 4096  # outputs of the prediction network
 
 
 class Hypothesis(NamedTuple):
-    """Tokens so far (the first is blank), their log probability, where each was found."""
+    """Tokens so far (the first is blank), their log probability (with what the n-gram model adds), where each was
+    found."""
 
     score: float
     ids: tuple[int, ...]
     found: tuple[tuple[int, float], ...]  # frame and log probability of each token
     state: State  # of the prediction network, before the last token
+    history: object = None  # the n-gram model's state, after the last token
 
     def blank(self, log_prob: float) -> "Hypothesis":
         """The same, one frame later."""
@@ -30,18 +33,19 @@ class Hypothesis(NamedTuple):
     def token(self, token: int, log_prob: float, frame: int, state: State) -> "Hypothesis":
         """One token more."""
         found = (*self.found, (frame, log_prob))
-        return Hypothesis(self.score + log_prob, (*self.ids, token), found, state)
+        return Hypothesis(self.score + log_prob, (*self.ids, token), found, state, self.history)
 
 
 class Search:
     """What the searches share; each has its own ``_step``, which takes one frame [space]."""
 
-    def __init__(self, transducer: Transducer, beam: int = 1):
-        self._net = transducer
+    def __init__(self, transducer: Transducer, beam: int = 1, fusion: Fusion | None = None):
+        self._net, self._fusion = transducer, fusion or Fusion()
         self._size = min(beam, transducer.tokens - 1)
         self._frame = 0  # number of the next one
         self._seen: dict[tuple[int, ...], Prediction] = {}
-        self._beam = [Hypothesis(0.0, (0,), (), transducer.start())]
+        model = self._fusion.model
+        self._beam = [Hypothesis(0.0, (0,), (), transducer.start(), model.start() if model else None)]
 
     def advance(self, frames: np.ndarray) -> None:
         """Go on over frames [space, frames] of the encoder's part of the joint network."""
@@ -50,10 +54,25 @@ class Search:
             self._frame += 1
 
     def tokens(self) -> list[Token]:
-        """The best tokens so far."""
-        best = max(self._beam, key=lambda hypothesis: hypothesis.score)
+        """The best tokens so far, as if the utterance ended here."""
+        best = max(self._beam, key=lambda hypothesis: hypothesis.score + self._end(hypothesis))
         found = zip(best.ids[1:], best.found, strict=True)
         return [Token(token, frame, frame, log_prob) for token, (frame, log_prob) in found]
+
+    def _end(self, hypothesis: Hypothesis) -> float:
+        model = self._fusion.model
+        return self._fusion.weight * model.end(hypothesis.history) if model else 0.0
+
+    def _fused(self, hypothesis: Hypothesis) -> Hypothesis:
+        """With the n-gram model's score of its last token."""
+        model, weight, penalty = self._fusion
+        score, history, token = hypothesis.score + penalty, hypothesis.history, hypothesis.ids[-1]
+        if model and token == self._net.tokens - 1:  # <sos/eos>: no label, though n-gram models may know it
+            score = -np.inf
+        elif model:
+            log10, history = model.score(history, token)
+            score += weight * log10
+        return hypothesis._replace(score=score, history=history)
 
     def _step(self, frame: np.ndarray) -> None:
         raise NotImplementedError
@@ -72,8 +91,8 @@ class Search:
         prediction = self._predict(hypothesis)
         log_probs = self._net.log_probs(frame, prediction)
         best = np.argsort(-log_probs[1:], kind="stable")[: self._size] + 1
-        longer = [hypothesis.token(int(k), float(log_probs[k]), self._frame, prediction.state) for k in best]
-        return float(log_probs[0]), longer
+        longer = (hypothesis.token(int(k), float(log_probs[k]), self._frame, prediction.state) for k in best)
+        return float(log_probs[0]), [self._fused(one) for one in longer]
 
 
 class Greedy(Search):
@@ -99,8 +118,8 @@ class TimeSynchronous(Search):
     Source: Saon, Tüske, Audhkhasi, "Alignment-length synchronous decoding for RNN transducer" (ICASSP 2020).
     """
 
-    def __init__(self, transducer: Transducer, beam: int, most: int = 3):
-        super().__init__(transducer, beam)
+    def __init__(self, transducer: Transducer, beam: int, fusion: Fusion | None = None, most: int = 3):
+        super().__init__(transducer, beam, fusion)
         self._most = most
 
     def _step(self, frame: np.ndarray) -> None:

@@ -96,6 +96,19 @@ def test_a_folder_and_stdin(ticket, audio, capsys, monkeypatch):
     assert capsys.readouterr().out.strip() == lines[1].split(" ", 1)[1]
 
 
+def test_a_batch_says_the_same(ticket, audio, tmp_path, capsys):
+    """In the same order, a file that is too short or no audio among them."""
+    soundfile.write(audio / "a.wav", np.zeros(10), 8000)
+    (audio / "c.wav").write_text("no audio")
+    shown = []
+    for size in (1, 2, 7):
+        assert call(ticket, audio, audio / "one.wav", "--batch_size", size) == 1
+        shown.append(capsys.readouterr())
+    assert shown[0] == shown[1] == shown[2]
+    assert len(shown[0].out.splitlines()) == 3 and len(shown[0].err.splitlines()) == 2
+    assert call(ticket, audio, "--batch_size", 2, "--stream", "true") == 1
+
+
 def test_numpy_says_the_same(ticket, audio, capsys, monkeypatch):
     call(ticket, audio / "one.wav")
     compiled = capsys.readouterr().out

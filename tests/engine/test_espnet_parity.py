@@ -76,6 +76,25 @@ def test_encoder_outputs(backend, case, make, sound):
     }
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_batch_gives_what_each_gives_alone(backend, case, int8, make, sound):
+    """Bit for bit, whatever lies beside an utterance; with two threads to rounding."""
+    from audio_lottery.engine.recogniser import Recogniser
+
+    _, ticket = make(*CASES[case])
+    alone, together = Recogniser(ticket, int8=int8), Recogniser(ticket, int8=int8)
+    threads = Recogniser(ticket, int8=int8, threads=2)
+    utterances = [alone.features(sound(seconds, seed), 16000) for seed, seconds in enumerate((0.9, 0.3, 2.3, 0.35))]
+    want = [alone.outputs(features) for features in utterances]
+    together.run(*utterances)
+    threads.run(*utterances)
+    for i, outputs in enumerate(want):
+        assert np.array_equal(together._read_outputs(i), outputs)
+        assert np.abs(threads._read_outputs(i) - outputs).max() < 1e-4
+    assert together.transcribe_batch(utterances) == [alone.transcribe_features(one) for one in utterances]
+
+
 def test_features_are_espnets(engine, make, sound):
     from audio_lottery.engine.recogniser import Recogniser
 

@@ -59,6 +59,40 @@ def test_encoder_and_searches(backend, case, transducer, sound):
     assert len(lengths) > 1  # not all silence
 
 
+@pytest.mark.parametrize("search", ["tsd", "default"])
+def test_searches_with_an_ngram_model(engine, transducer, sound, tmp_path, search):
+    """As ESPnet's search with our scorer; a strong model changes the text."""
+    pytest.importorskip("kenlm", reason="KenLM's Python module is not installed")
+    from espnet2.asr_transducer.beam_search_transducer import BeamSearchTransducer
+
+    from audio_lottery.engine import language_model
+    from audio_lottery.engine.prefix_beam import Fusion
+    from audio_lottery.espnet.transducer_ngram import NgramScorer, with_ngram
+    from audio_lottery.lm import arpa
+    from audio_lottery.lm.counts import count_ngrams
+    from audio_lottery.lm.kneser_ney import estimate
+
+    model, ticket = transducer(*CASES["Conformer, LSTM"], blank=0.3)
+    path = tmp_path / "lm.arpa"
+    sentences = [list("abcdefgh"), list("aabbcc"), list("hgfe"), list("abac")]
+    arpa.write(path, lambda: arpa.lines(estimate(count_ngrams(sentences, 3))), "<sos/eos>")
+    recogniser, texts = Recogniser(ticket), set()
+    features = recogniser.features(sound(1.0), 16000)
+    with torch.no_grad():
+        encoded = model.encoder(torch.from_numpy(features)[None], torch.tensor([len(features)]))[0][0]
+        for weight, penalty in ((0.0, 0.0), (0.3, 0.0), (1.0, 1.0), (4.0, 6.0)):
+            options = {"beam_size": 3, "search_type": search}
+            model.decoder.score_cache = {}
+            plain = BeamSearchTransducer(model.decoder, model.joint_network, **options)
+            scorer = NgramScorer(path, recogniser.tokens, weight, penalty)
+            best = max(with_ngram(plain, options, scorer)(encoded), key=lambda hypothesis: hypothesis.score)
+            fusion = Fusion(language_model.read(path, recogniser.tokens), weight, penalty)
+            tokens = recogniser.transcribe_features(features, Decoding(3, search, fusion))
+            assert [token.id for token in tokens] == [token for token in best.yseq if token], (weight, penalty)
+            texts.add(tuple(token.id for token in tokens))
+    assert len(texts) > 1
+
+
 def test_greedy_takes_the_best_token(engine, transducer, sound):
     model, ticket = transducer(*CASES["Conformer, LSTM"], blank=0.3)
     recogniser = Recogniser(ticket)

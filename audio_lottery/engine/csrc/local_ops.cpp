@@ -80,17 +80,18 @@ struct Affine : Op {
     std::vector<float> scale, shift;
 };
 
-struct Positions : Op {  // adds the sinusoids of absolute positions
+struct Positions : Op {  // adds the sinusoids of absolute positions, which begin with every utterance
     explicit Positions(int b) : Op(b, b) {}
+    bool local() const override { return false; }
     void prepare(Program& p, int) override {
         const Buffer& b = p.buffers[dst];
         if (b.ld <= ld) return;
         ld = b.ld;
         sinusoids(table.at_least((size_t)b.channels * ld), ld, b.channels, 0, 1, (int)ld);
     }
-    void tile(Program& p, int v, int nv, float*) override {
-        Place y = place(p, dst, v);
-        p.k->add(table.data() + (int64_t)v * p.k->vl, ld, y.data, y.ld, y.channels, nv, 1.0f);
+    void whole(Program& p) override {
+        Place y = place(p, dst, 0);
+        p.k->add(table.data(), ld, y.data, y.ld, y.channels, p.vectors(dst), 1.0f);
     }
     Floats table;
     int64_t ld = 0;

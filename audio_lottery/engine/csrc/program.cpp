@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <new>
 
 void sinusoids(float* out, int64_t ld, int channels, int first, int step, int columns) {
     for (int c = 0; c < channels; c++) {
@@ -13,36 +14,75 @@ void sinusoids(float* out, int64_t ld, int channels, int first, int step, int co
     }
 }
 
-void Program::resize(int buffer, int frames) {
+void Program::lay_out(int buffer, const std::vector<int>& frames) {
     Buffer& b = buffers[buffer];
-    if (b.parent >= 0) return resize(b.parent, frames);
-    b.frames = frames;
-    b.ld = 16 * (((frames + 15) / 16) | 1);  // an odd number of cache lines: see native.pad
+    if (b.parent >= 0) return lay_out(b.parent, frames);
+    b.parts.clear();
+    int64_t end = 0;
+    for (int count : frames) {
+        b.parts.push_back({(int)end, count});
+        end += (count + 15) / 16 * 16;
+    }
+    if (end > INT32_MAX / 2) throw std::bad_alloc();
+    b.frames = b.parts.back().first + b.parts.back().frames;
+    b.at = 0;
+    b.ld = 16 * (((b.frames + 15) / 16) | 1);  // an odd number of cache lines: see native.pad
     b.memory.at_least((size_t)b.channels * b.ld + 64);
-    for (int view : b.views) buffers[view].frames = b.frames, buffers[view].ld = b.ld;
+    for (int view : b.views) {
+        Buffer& v = buffers[view];
+        v.frames = b.frames, v.ld = b.ld, v.at = b.at, v.parts = b.parts;
+    }
 }
 
-void Program::run(int input, const float* x, int frames) {
-    FlushDenormals flush;
-    resize(input, frames);
-    for (int c = 0; c < buffers[input].channels; c++) {
-        std::memcpy(row(input, c), x + (size_t)c * frames, sizeof(float) * frames);
-        std::memset(row(input, c) + frames, 0, sizeof(float) * (buffers[input].ld - frames));
+void Program::lay_out(const Op& op) {
+    std::vector<int> frames;
+    for (const Part& part : buffers[op.src].parts) frames.push_back(op.frames(part.frames));
+    lay_out(op.dst, frames);
+}
+
+bool Program::alike(int one, int other) const {
+    const auto &a = buffers[one].parts, &b = buffers[other].parts;
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](Part x, Part y) { return x.frames == y.frames; });
+}
+
+void Program::select(int utterance) {  // -1: all
+    for (Buffer& b : buffers) {
+        if (b.parts.empty()) continue;
+        const Part last = b.parts.back();
+        const Part part = utterance < 0 ? Part{0, last.first + last.frames} : b.parts[utterance];
+        b.at = part.first, b.frames = part.frames;
     }
+}
+
+void Program::run(int input, const float* x, const int* frames, int utterances) {
+    FlushDenormals flush;
+    for (Buffer& b : buffers) b.parts.clear();
+    lay_out(input, std::vector<int>(frames, frames + utterances));
+    for (int c = 0; c < buffers[input].channels; c++)
+        for (const Part& part : buffers[input].parts) {
+            float* to = row(input, c) + part.first;
+            const int padded = (part.frames + 15) / 16 * 16;
+            std::memcpy(to, x, sizeof(float) * part.frames);
+            std::memset(to + part.frames, 0, sizeof(float) * (padded - part.frames));
+            x += part.frames;
+        }
     for (auto& op : ops) {
-        resize(op->dst, op->frames(buffers[op->src].frames));
-        op->prepare(*this, buffers[op->dst].frames);
+        lay_out(*op);
+        int longest = 0;
+        for (const Part& part : buffers[op->dst].parts) longest = std::max(longest, part.frames);
+        op->prepare(*this, longest);
     }
     for (size_t i = 0; i < ops.size();) {
-        // A buffer may be reused with another number of frames, so each operation sets its own again.
-        resize(ops[i]->dst, ops[i]->frames(buffers[ops[i]->src].frames));
+        // A buffer may be reused with another number of frames, so each operation lays its own out again.
+        lay_out(*ops[i]);
         if (!ops[i]->local()) {
-            ops[i++]->whole(*this);
+            for (int u = 0; u < utterances; u++) select(u), ops[i]->whole(*this);
+            select(-1);
+            i++;
             continue;
         }
         size_t last = i + 1;
-        while (last < ops.size() && ops[last]->local() && buffers[ops[last]->src].frames == buffers[ops[i]->dst].frames)
-            resize(ops[last]->dst, buffers[ops[last]->src].frames), last++;
+        while (last < ops.size() && ops[last]->local() && alike(ops[last]->src, ops[i]->dst)) lay_out(*ops[last]), last++;
         run_local(i, last);
         i = last;
     }

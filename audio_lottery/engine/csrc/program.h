@@ -5,10 +5,17 @@
 #include "pool.h"
 #include <memory>
 
+// A buffer's rows hold the utterances of a batch one after the other, each padded to whole vectors. `at` and
+// `frames` say which stretch of them is worked on: all, or one utterance (Program::select).
+struct Part {
+    int first, frames;
+};
+
 struct Buffer {
     int channels = 0;
     int frames = 0;
-    int64_t ld = 0;
+    int64_t ld = 0, at = 0;
+    std::vector<Part> parts;
     int parent = -1, first = 0;  // of a view: channels first .. first + channels - 1 of the buffer `parent`
     std::vector<int> views;      // of this buffer
     Floats memory;
@@ -20,9 +27,9 @@ class Op {
 public:
     Op(int src, int dst) : src(src), dst(dst) {}
     virtual ~Op() = default;
-    virtual bool local() const { return true; }  // every frame by itself?
+    virtual bool local() const { return true; }  // every frame by itself? Else it is run for each utterance
     virtual int frames(int in) const { return in; }  // of dst
-    virtual void prepare(Program&, int /*frames*/) {}
+    virtual void prepare(Program&, int /*frames of the longest utterance*/) {}
     virtual size_t scratch(const Program&) const { return 0; }  // floats a worker needs for a tile
     // local: frames [v * VL, (v + nv) * VL) of dst
     virtual void tile(Program&, int /*v*/, int /*nv*/, float* /*scratch*/) {}
@@ -35,14 +42,14 @@ class Program {
 public:
     // left: -1, or run() goes on where the last one ended, and attention sees that many frames before its own
     Program(const Kernels* k, int threads, int left) : k(k), left(left), pool(threads), scratch(pool.threads()) {}
-    void run(int input, const float* x, int frames);
+    // x [channels][frames of all utterances]. Several utterances at once only where left is -1.
+    void run(int input, const float* x, const int* frames, int utterances);
     float* row(int buffer, int channel) const {
         const Buffer& b = buffers[buffer];
-        return (b.parent < 0 ? b : buffers[b.parent]).memory.data() + (b.first + channel) * b.ld;
+        return (b.parent < 0 ? b : buffers[b.parent]).memory.data() + (b.first + channel) * b.ld + b.at;
     }
     int vectors(int buffer) const { return (buffers[buffer].frames + k->vl - 1) / k->vl; }
     float* worker_scratch(int worker, size_t floats) { return scratch[worker].at_least(floats); }
-    void resize(int buffer, int frames);
 
     const Kernels* const k;
     const int left;
@@ -51,6 +58,10 @@ public:
     std::vector<std::unique_ptr<Op>> ops;
 
 private:
+    void lay_out(int buffer, const std::vector<int>& frames);
+    void lay_out(const Op& op);
+    bool alike(int one, int other) const;
+    void select(int utterance);
     void run_local(size_t first, size_t last);
     std::vector<Floats> scratch;
 };

@@ -64,10 +64,10 @@ AL_API void al_op_conv(Program* p, int src, int dst, const PackedMatrix* m, cons
     p->ops.push_back(make_conv(src, dst, m, s, activation));
 }
 
-// x [channels][frames]. Returns 0, or 1 when memory ran out.
-AL_API int al_run(Program* p, int input, const float* x, int frames) {
+// x [channels][frames of all utterances, one after the other]. Returns 0, or 1 when memory ran out.
+AL_API int al_run(Program* p, int input, const float* x, const int* frames, int utterances) {
     try {
-        p->run(input, x, frames);
+        p->run(input, x, frames, utterances);
         return 0;
     } catch (const std::bad_alloc&) {
         return 1;
@@ -76,10 +76,15 @@ AL_API int al_run(Program* p, int input, const float* x, int frames) {
 AL_API void al_reset(Program* p) {
     for (auto& op : p->ops) op->reset();
 }
-AL_API int al_frames(const Program* p, int buffer) { return p->buffers[buffer].frames; }
-// out [channels][frames]
-AL_API void al_read(Program* p, int buffer, float* out) {
+AL_API int al_frames(const Program* p, int buffer, int utterance) {  // 0 for what no run wrote
+    const auto& parts = p->buffers[buffer].parts;
+    return utterance < (int)parts.size() ? parts[utterance].frames : 0;
+}
+// out [channels][frames of that utterance]
+AL_API void al_read(Program* p, int buffer, int utterance, float* out) {
     const Buffer& b = p->buffers[buffer];
+    if (utterance >= (int)b.parts.size()) return;
+    const Part part = b.parts[utterance];
     for (int c = 0; c < b.channels; c++)
-        std::memcpy(out + (size_t)c * b.frames, p->row(buffer, c), sizeof(float) * b.frames);
+        std::memcpy(out + (size_t)c * part.frames, p->row(buffer, c) + part.first, sizeof(float) * part.frames);
 }
