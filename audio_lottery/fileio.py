@@ -156,6 +156,24 @@ def read_text(path: str | Path) -> str:
         raise LotteryError(f"{path}: {error.strerror or error}: check the path") from None
 
 
+def message(error: BaseException) -> str:
+    """An exception's text; of one that a data-loading process raised, its last line.
+
+    torch raises such errors again with the whole traceback as their only argument, from which some (soundfile's)
+    cannot make a text any more.
+    """
+    text = _text(error)
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    return lines[-1] if "Original Traceback" in text else " ".join(" ".join(lines).split())
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return " ".join(map(str, error.args))
+
+
 def no_space(error: BaseException | None) -> bool:
     """Whether an exception, or what it was raised from, says that the disk (or the quota) is full.
 
@@ -164,7 +182,7 @@ def no_space(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if any(words in str(error) for words in _FULL):
+        if any(words in _text(error) for words in _FULL):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -6,7 +6,17 @@ import stat
 import pytest
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import atomic_path, read_json, read_jsonl, read_text, write_json, write_jsonl, write_text
+from audio_lottery.fileio import (
+    atomic_path,
+    message,
+    no_space,
+    read_json,
+    read_jsonl,
+    read_text,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
@@ -45,3 +55,14 @@ def test_damage_is_named_with_its_line(tmp_path):
     (tmp_path / "b.txt").write_bytes(b"ok\xff")
     with pytest.raises(LotteryError, match=r"b\.txt: not UTF-8 at byte 2"):
         read_text(tmp_path / "b.txt")
+
+
+def test_a_text_of_errors_that_a_data_loading_process_raised():
+    class Mute(OSError):
+        def __str__(self):
+            raise TypeError("an integer is required")
+
+    told = "Caught Mute in worker process 0.\nOriginal Traceback (most recent call last):\n  ...\nMute: no a.wav\n"
+    assert message(Mute(told)) == "Mute: no a.wav"
+    assert message(ValueError("one\n  two")) == "one two"
+    assert not no_space(Mute(told))

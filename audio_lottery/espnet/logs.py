@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import no_space
+from audio_lottery.fileio import message, no_space
 
 FORMAT = f"[{os.uname()[1].split('.')[0]}] %(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"
 
@@ -51,7 +51,7 @@ def logged_to(path: Path) -> Iterator[None]:
         if no_space(error):
             raise LotteryError(f"{path.parent}: {os.strerror(errno.ENOSPC)}: free some, then start again to "
                                "continue") from None
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = f"{type(error).__name__}: {message(error)}"
         raise LotteryError(f"{path}: ESPnet stopped ({reason}): see the end of that file") from None
 
 
