@@ -130,9 +130,9 @@ def streaming(tmp_path_factory):
     state["frontend.logmel.melmat"] = np.abs(state["frontend.logmel.melmat"])
     state["ctc.ctc_lo.weight"] *= 4
     state["normalize.mean"], state["normalize.std"] = np.full(MELS, 5.7, np.float32), np.full(MELS, 1.5, np.float32)
-    config = {"encoder": "rnn", "normalize": "global_mvn", "token_type": "char", "frontend_conf": {"fs": 8000, "n_fft": 256, "hop_length": 80},
-              "encoder_conf": {"num_layers": 1, "hidden_size": SIZE, "bidirectional": False,
-                               "use_projection": False}}  # fmt: skip
+    config = {"encoder": "rnn", "normalize": "global_mvn", "token_type": "char",
+              "frontend_conf": {"fs": 8000, "n_fft": 256, "hop_length": 80},
+              "encoder_conf": {"num_layers": 1, "hidden_size": SIZE, "bidirectional": False, "use_projection": False}}
     path = tmp_path_factory.mktemp("streaming") / "a.ticket"
     ticket_file.write(path, ticket_file.make(state, {}, config, TOKENS))
     return path

@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from audio_lottery.export.summary import BUFFERS
+from audio_lottery.export.ticket_file import BUFFERS
 from audio_lottery.scope import UNKNOWN, classify, find_scope
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -127,7 +127,7 @@ def test_memory_beyond_logits_and_gradient_is_of_the_lattice(monkeypatch, repo_r
 
     small, large, longer = (bytes_a_node(*sizes) for sizes in ((200, 50), (200, 400), (400, 400)))
     assert large < 1.1 * small and longer < 1.1 * large
-    assert 16 < small < 100  # a copy of the logits would be 200 and 1600
+    assert 4 < small < 100  # a float each at least; a copy of the logits would be 200 and 1600
 
 
 def test_reductions():

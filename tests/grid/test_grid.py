@@ -44,7 +44,9 @@ def write(recipe: Path, methods: dict, options: dict | None = None) -> None:
 def start(recipe: Path, *argv: str) -> subprocess.Popen:
     env = {**os.environ, "ROOT": str(ROOT), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-m", "audio_lottery.bin.grid", "g.yaml", *argv], cwd=recipe, env=env,
-                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            # Interrupts are ignored where the tests run in the background of a shell.
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 def run(recipe: Path, *argv: str) -> tuple[int, str, str]:
