@@ -12,6 +12,7 @@
         dense: {stop_stage: 5, dense_model: null}     # options of the cells with this value; null takes one out
         imp:
         random_ticket: {after: imp}         # runs after the cell that differs from it in this value alone
+        rigl: {only: 0}                     # only with these values of other axes: seed 0 here
 
 Options of later axes replace those before; those whose names end in ``_args`` are appended. ``recipe`` is the folder
 of the run.sh to call (default: the current one), ``expdir`` its folder of experiments (default: exp).
@@ -68,6 +69,7 @@ def read(path: str | Path, overrides: Mapping[str, str] | None = None) -> list[C
     try:
         drafts = [_Draft(axes, dict(zip(axes, values, strict=True)), base, path.stem, overrides or {})
                   for values in itertools.product(*axes.values())]
+        drafts = [draft for draft in drafts if draft.wanted]
         return _ordered(_finished(drafts))
     except LotteryError as error:
         raise LotteryError(f"{path}: {error}") from None
@@ -122,6 +124,7 @@ class _Draft:
         self.name = self.named(at)
         self.recipe = Path(self._plain(self.options.pop("recipe", None) or "."))
         self.after = (self.options.pop("after", None) or "").split()
+        self.wanted = self._fits((self.options.pop("only", None) or "").split())
         self.tag = f"{grid}/{self.name}"
         self.exp = self.recipe / self._plain(self.options.get("expdir") or "exp") / self.tag
 
@@ -137,22 +140,40 @@ class _Draft:
             raise LotteryError(f"{self.name}: {{{axis}}}: no axis of this name: there are {', '.join(self.at)}")
         return self.at[axis]
 
+    def _axis_of(self, value: str, use: str) -> str:
+        axes = [axis for axis, values in self.axes.items() if value in values]
+        if len(axes) != 1:
+            reason = "on several axes" if axes else "no value of an axis"
+            raise LotteryError(f"{self.name}: {use} {value}, which is {reason}: name one of the values beside it")
+        return axes[0]
+
+    def _fits(self, only: Sequence[str]) -> bool:
+        """Whether the cell has one of the values named, on each axis where some are."""
+        axes = {self._axis_of(value, "only") for value in only}
+        return all(self.at[axis] in only for axis in axes)
+
     def beside(self, value: str) -> str:
         """The name of the cell that differs in one value."""
-        axes = [axis for axis, values in self.axes.items() if value in values]
-        if len(axes) != 1 or self.at[axes[0]] == value:
-            reason = "no value of an axis" if not axes else "on several axes" if axes[1:] else "the cell itself"
-            raise LotteryError(f"{self.name}: needs {value}, which is {reason}: name one of the values beside it")
-        return self.named({**self.at, axes[0]: value})
+        axis = self._axis_of(value, "needs")
+        if self.at[axis] == value:
+            raise LotteryError(f"{self.name}: needs {value}, which is the cell itself: name one of the values beside it")
+        return self.named({**self.at, axis: value})
+
+    def _check_planned(self, other: str, cells: Mapping[str, "_Draft"]) -> None:
+        if other not in cells:
+            raise LotteryError(f"{self.name}: needs {other}, which the grid leaves out: change its 'only'")
 
     def finish(self, cells: Mapping[str, "_Draft"]) -> Cell:
         """Fill in what other cells' names and places are needed for."""
         needs = {self.beside(value): None for value in self.after}
+        for other in needs:
+            self._check_planned(other, cells)
 
         def fill(found: re.Match) -> str:
             if not found[1]:
                 return self._value(found[2])
             other = self.beside(found[2])
+            self._check_planned(other, cells)
             needs[other] = None
             return os.path.relpath(cells[other].exp, self.recipe)
 

@@ -50,6 +50,12 @@ def test_a_folder_of_another_recipe_is_named_as_seen_from_the_cells(tmp_path):
     assert read(path)[1].options["source_ticket"] == f"../{Path.cwd().name}/exp/g/a"
 
 
+def test_a_value_may_stand_beside_some_values_of_others_only(tmp_path):
+    path = write(tmp_path, None, method={"imp": None, "gmp": {"only": "0 2 a"}}, seed=[0, 1, 2], corpus=["a", "b"])
+    assert [cell.name for cell in read(path) if cell.at["method"] == "gmp"] == ["gmp_seed0_a", "gmp_seed2_a"]
+    assert len(read(path)) == 8 and "only" not in read(path)[-1].options
+
+
 def test_options_of_the_command_line_win(tmp_path):
     path = write(tmp_path, {"nj": 4}, method={"imp": {"nj": 3}})
     assert read(path, {"nj": "2"})[0].options["nj"] == "2"
@@ -66,6 +72,11 @@ def test_options_of_the_command_line_win(tmp_path):
     ({"asr_args": "{speed}"}, {"seed": [0]}, "seed0: {speed}: no axis of this name: there are seed"),
     ({"dense_model": "{exp:dense}"}, {"method": ["imp"]}, "imp: needs dense, which is no value of an axis"),
     ({"after": "imp"}, {"method": ["imp", "gmp"]}, "imp: needs imp, which is the cell itself"),
+    (None, {"method": {"imp": {"only": 7}}, "seed": [0]}, "imp_seed0: only 7, which is no value of an axis"),
+    (None, {"method": {"imp": {"only": 0}, "gmp": {"after": "imp"}}, "seed": [0, 1]},
+     "gmp_seed1: needs imp_seed1, which the grid leaves out: change its 'only'"),
+    ({"dense_model": "{exp:imp}"}, {"method": {"imp": {"only": 0, "dense_model": None}, "gmp": None}, "seed": [0, 1]},
+     "gmp_seed1: needs imp_seed1, which the grid leaves out"),
     (None, {"method": {"a": {"after": "b"}, "b": {"after": "a"}}}, "cells need each other: . after . after ."),
     (None, {"a": ["x_y", "x"], "b": ["z", "y_z"]}, "two cells have one name"),
 ])
@@ -86,7 +97,7 @@ def test_unknown_keys_are_refused(tmp_path):
 def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
     monkeypatch.chdir(FSDD)
     cells = read("conf/grid_methods.yaml")
-    assert len(cells) == 33
+    assert len(cells) == 29
     for cell in cells:
         path = Path(cell.options["lottery_conf"])
         made = config.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
