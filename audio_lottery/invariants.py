@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from audio_lottery import granularity, snapshot
-from audio_lottery.config import LotteryConfig, read_resolved
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text
 from audio_lottery.gates import GATES
@@ -31,7 +32,7 @@ def check_masks(layout: Layout) -> Iterator[str]:
 
     Masks that a round found while it was trained need not nest.
     """
-    config, groups = read_resolved(layout.config), Groups.load(layout.groups) if layout.groups.exists() else None
+    config, groups = load(layout.config), Groups.load(layout.groups) if layout.groups.exists() else None
     before = None
     for number in layout.finished()[1:]:
         mask = Mask.load(layout.mask(number))
@@ -59,7 +60,7 @@ def _count(config: LotteryConfig, mask: Mask, groups: Groups | None, number: int
 
 def check_start(layout: Layout, load_state: LoadState) -> Iterator[str]:
     """Every round started from the weights that it should, bit for bit, all else fresh as in round 0."""
-    config = read_resolved(layout.config)
+    config = load(layout.config)
     trained = layout.finished()[1:] if layout.imported.exists() else layout.finished()
     first = read_json(layout.round(trained[0]) / "start.json") if trained else {}
     fresh = ["optimizers", "schedulers", "scaler", "seed", "random_state"]
@@ -204,7 +205,7 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
     layout = Layout(Path(folder))
     if not layout.finished():
         raise LotteryError(f"{folder}: no finished round: give the folder of a search (exp/<tag>)")
-    config = read_resolved(layout.config)
+    config = load(layout.config)
     if layout.finished() != [number for number in range(layout.finished()[-1] + 1) if config.trains(number)]:
         raise LotteryError(f"{folder}: finished rounds are {layout.finished()}: run the search again to fill the gap")
     taken = {}
@@ -212,7 +213,7 @@ def check(folder: str | Path, load_state: LoadState) -> dict[str, list[str]]:
         taken["round 0 is the model it was taken from, bit for bit"] = list(check_imported(layout, load_state))
     if (layout.source / "about.json").exists():
         taken["masks and initial weights are the source ticket's"] = list(check_source(layout))
-    if read_resolved(layout.config).small_dense:
+    if load(layout.config).small_dense:
         narrower = list(check_narrower(layout, load_state))
         return {"each round is dense, with the parameters of its line": narrower, **taken}
     return {

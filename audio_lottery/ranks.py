@@ -30,6 +30,13 @@ def is_main() -> bool:
     return not active() or dist.get_rank() == 0
 
 
+def leave() -> None:
+    """End the group once all are here: a rank that exits inside it may abort at its end (gloo's threads outlive it)."""
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def shared_mask(mask: Mask | None) -> Mask:
     """The mask of rank 0, everywhere; ``mask`` of the other ranks doesn't count."""
     if not active():

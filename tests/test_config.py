@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from audio_lottery.config import LotteryConfig, load
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 from audio_lottery.errors import LotteryError
 
 

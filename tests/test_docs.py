@@ -12,7 +12,8 @@ import yaml
 
 from audio_lottery.bin import cli
 from audio_lottery.bin.main import COMMANDS
-from audio_lottery.config import LotteryConfig, load
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")),

@@ -10,7 +10,8 @@ from torch import nn
 
 from audio_lottery import gates, granularity, shares, snapshot
 from audio_lottery.allocation import allocations
-from audio_lottery.config import LotteryConfig, load
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 from audio_lottery.criteria import Evidence
 from audio_lottery.errors import LotteryError
 from audio_lottery.invariants import check_masks

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from audio_lottery.config import LotteryConfig, load
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 
 PRESETS = sorted((Path(__file__).resolve().parents[1] / "conf/lottery").glob("*.yaml"))
 

@@ -49,7 +49,7 @@ def run(args) -> None:
     """Search, then print one line a round."""
     from pathlib import Path
 
-    from audio_lottery import config
+    from audio_lottery import config_file
     from audio_lottery.errors import LotteryError
     from audio_lottery.espnet import disk, small_dense
     from audio_lottery.espnet.backend import EspnetBackend
@@ -60,7 +60,7 @@ def run(args) -> None:
     from audio_lottery.rounds import search
 
     require()
-    lottery = config.load(args.lottery_conf, args.lottery_args)
+    lottery = config_file.load(args.lottery_conf, args.lottery_args)
     recipe = recipe_options.read(args, args.stats)
     launcher = Launcher(args.ngpu, args.num_nodes, args.cmd, args.host, args.dist_launcher)
     backend = EspnetBackend(recipe, lottery.scope, args.separate_rounds, launcher)

@@ -30,7 +30,7 @@ def run(args) -> None:
     """Write the mask and say what remains."""
     from pathlib import Path
 
-    from audio_lottery import config, granularity
+    from audio_lottery import config_file, granularity
     from audio_lottery.allocation import allocations
     from audio_lottery.criteria import Evidence
     from audio_lottery.espnet.models import averaged_model_file, stock_model, weights_of
@@ -47,7 +47,7 @@ def run(args) -> None:
     model = stock_model(folder, args.task)
     path = folder / args.model_file if args.model_file else averaged_model_file(folder)
     weights = weights_of(model, path)
-    scope = config.load(args.lottery_conf).scope
+    scope = config_file.load(args.lottery_conf).scope
     names = find_scope(model, scope)
     before = Mask.load(args.mask) if args.mask else Mask.ones(weights, names)
     before.validate(weights)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from audio_lottery.config import read_resolved
+from audio_lottery.config_file import load
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.tasks import resolve
 from audio_lottery.export import folder, summary, ticket_file
@@ -75,7 +75,7 @@ def _source(layout: Layout, number: int, out: Path) -> str:
 
     Where rounds don't start from initial weights, the ticket file's mask is what can be taken elsewhere.
     """
-    config = read_resolved(layout.config)
+    config = load(layout.config)
     start = layout.start(config.rewind)
     if config.restart != "rewind" or not number or not start.exists():
         return "--source_ticket FOLDER/ticket/model.ticket --source_weights false"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from audio_lottery import config as lottery
+from audio_lottery import config_file
 from audio_lottery.data.features import read_features, training_set
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.command import parse
@@ -42,7 +42,7 @@ def round_of(folder: Path, number: int | None, task: str) -> Round:
         masks = folder.glob("masks/round_*.safetensors")
         number = max((int(path.stem.removeprefix("round_")) for path in masks), default=0)
     mask = Mask.load(layout.mask(number)) if number else None
-    return Round(number, lottery.load(layout.config).scope, mask, stock_model(layout.round(0), task))
+    return Round(number, config_file.load(layout.config).scope, mask, stock_model(layout.round(0), task))
 
 
 def load_round(folder: Path, found: Round) -> None:

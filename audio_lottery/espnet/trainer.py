@@ -14,33 +14,19 @@ from pathlib import Path
 
 import torch
 
-from audio_lottery import hooks, ranks, snapshot
+from audio_lottery import hooks, ranks
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet import checkpoints
+from audio_lottery.espnet import checkpoints, start
 from audio_lottery.espnet.progress import Progress, mean, write_densities
+from audio_lottery.espnet.start import TicketOptions
 from audio_lottery.fileio import read_json, write_json
 from audio_lottery.lock import locked
 from audio_lottery.mask import Mask
-from audio_lottery.moment import Moment
-from audio_lottery.scope import tied_names
 from audio_lottery.search.session import Session, begin
 from audio_lottery.zeros import count
 
 # Added to the names of ESPnet's criteria where not every epoch's model may be chosen.
 SELECTION = "_final"
-
-
-@dataclasses.dataclass
-class TicketOptions:
-    """The options that :meth:`TicketTrainerMixin.add_arguments` adds to an ESPnet training command."""
-
-    mask: str | None = None
-    init: str | None = None
-    theta0: str | None = None
-    thetak: str | None = None
-    rewind: str = "0"
-    learning_rate: float | None = None
-    search: str | None = None
 
 
 @dataclasses.dataclass
@@ -95,6 +81,8 @@ class TicketTrainerMixin:
         # A training on another machine may outlive the search that started it: it is not to meet the next one.
         with locked(Path(trainer_options.output_dir), "training") if main else contextlib.nullcontext():
             cls._run_round(main, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs)
+        if distributed_option.distributed:
+            ranks.leave()  # ESPnet's training command has nothing to do after this
 
     @classmethod
     def _run_round(cls, main, model, optimizers, trainer_options, distributed_option, schedulers, **kwargs) -> None:
@@ -113,14 +101,14 @@ class TicketTrainerMixin:
             checkpoints.recover(folder, trainer_options.best_model_criterion, kept_models(trainer_options))
         _barrier(distributed_option)
         if not (trainer_options.resume and (folder / checkpoints.CURRENT).exists()):
-            _start(model, mask, ticket, main)
+            start.set_weights(model, mask, ticket, main)
         if ticket.learning_rate is not None:
-            schedulers = _constant_rate(optimizers, ticket.learning_rate)
+            schedulers = start.constant_rate(optimizers, ticket.learning_rate)
         run = _Run(mask, Progress(folder, trainer_options.max_epoch, enabled=main), session, criteria)
         trainer_options.run = run
         handles = [hooks.attach(model, mask)] if mask is not None else []
         if main and ticket.thetak:
-            handles.append(_keep_thetak_by_step(model, optimizers[0], trainer_options))
+            handles.append(start.keep_thetak_by_step(model, optimizers[0], trainer_options))
         handles.append(optimizers[0].register_step_post_hook(lambda *_: _count(run)))
         try:
             super().run(model=model, optimizers=optimizers, schedulers=schedulers,
@@ -157,7 +145,7 @@ class TicketTrainerMixin:
             _prove_same(run, model, f"{folder}: before epoch {epoch}")
             run.begun = True
         if main and epoch == 1:
-            write_json(folder / "start.json", _start_record(model, optimizers, schedulers, scaler, options.seed))
+            write_json(folder / "start.json", start.record(model, optimizers, schedulers, scaler, options.seed))
         if main:
             checkpoints.protect(folder)
             run.progress.begin(epoch, run.steps, run.mask)
@@ -176,7 +164,7 @@ class TicketTrainerMixin:
         if main:
             steps[str(epoch)] = run.steps
             write_json(folder / "steps.json", steps)
-            _keep_thetak_by_epoch(model, options, epoch)
+            start.keep_thetak_by_epoch(model, options, epoch)
             run.progress.trained(epoch, run.steps)
             if run.mask is not None and (writer := kwargs.get("summary_writer")) is not None:
                 write_densities(writer, run.mask, run.steps)
@@ -202,14 +190,6 @@ def _select(run: _Run, reporter, phase: str) -> None:
             reporter.next()
 
 
-def _constant_rate(optimizers, learning_rate: float) -> list[None]:
-    """Set the learning rate of all parameters; what stands for their schedulers."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"] = learning_rate
-    return [None] * len(optimizers)
-
-
 def kept_models(options) -> int:
     """ESPnet's keep_nbest_models, a number or several, as the largest."""
     kept = options.keep_nbest_models
@@ -229,24 +209,6 @@ def _barrier(distributed_option) -> None:
         torch.distributed.barrier()
 
 
-def _start(model: torch.nn.Module, mask: Mask | None, ticket: TicketOptions, main: bool) -> None:
-    """Set the weights a round starts from: the given ones, else theta0 kept now or by a killed start."""
-    if main:
-        _load_start(model, ticket)
-    ranks.share_weights(model)
-    if mask is not None:
-        mask.apply_(model)
-
-
-def _load_start(model: torch.nn.Module, ticket: TicketOptions) -> None:
-    if ticket.init:
-        snapshot.load_into(model, ticket.init)
-    elif ticket.theta0 and Path(ticket.theta0).exists():
-        snapshot.load_into(model, ticket.theta0)
-    elif ticket.theta0:
-        snapshot.save(ticket.theta0, model.state_dict(), {"kind": "theta0", "moment": "0"})
-
-
 def _prove_same(run: _Run, model: torch.nn.Module, where: str) -> None:
     """That all ranks train the same ticket: the same mask, and the same weights under it."""
     if ranks.active():
@@ -257,42 +219,8 @@ def _prove_same(run: _Run, model: torch.nn.Module, where: str) -> None:
                      ", ".join(f"{what} {digest[:16]}" for what, digest in {**mask, "weights": weights}.items()))
 
 
-def _start_record(model, optimizers, schedulers, scaler, seed: int) -> dict:
-    """What a round starts from, taken right before its first step; ``audio-lottery check`` reads it."""
-    model = getattr(model, "module", model)
-    return {
-        "tensors": snapshot.digests(model.state_dict()),
-        "parameters": [name for name, _ in model.named_parameters()],
-        "tied": {other: name for name, names in tied_names(model).items() for other in names if other != name},
-        "optimizer_states": sum(len(optimizer.state) for optimizer in optimizers),
-        "optimizers": [repr(optimizer) for optimizer in optimizers],
-        "schedulers": [None if one is None else repr(sorted(one.state_dict().items())) for one in schedulers],
-        "scaler": None if scaler is None else repr(sorted(scaler.state_dict().items())),
-        "seed": seed,
-        "random_state": snapshot.tensor_digest(torch.get_rng_state()),
-    }
-
-
 def _count(run: _Run) -> None:
     run.steps += 1
     run.progress.stepped(run.steps)
     if run.session:
         run.session.stepped(run.steps)
-
-
-def _keep_thetak_by_step(model, optimizer, options):
-    """Keep the weights after optimiser step k; the hook runs before the step is counted."""
-    wanted, ticket = Moment.parse(options.ticket.rewind), options.ticket
-
-    def keep(*_) -> None:
-        if wanted.unit == "it" and options.run.steps + 1 == wanted.count:
-            snapshot.save(ticket.thetak, model.state_dict(), {"kind": "thetak", "moment": str(wanted)})
-
-    return optimizer.register_step_post_hook(keep)
-
-
-def _keep_thetak_by_epoch(model, options, epoch: int) -> None:
-    wanted, ticket = Moment.parse(options.ticket.rewind), options.ticket
-    if ticket.thetak and wanted.unit == "ep" and wanted.count == epoch:
-        logging.info("Keeping the weights of epoch %d in %s", epoch, ticket.thetak)
-        snapshot.save(ticket.thetak, model.state_dict(), {"kind": "thetak", "moment": str(wanted)})

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from audio_lottery import config as lottery
-from audio_lottery import snapshot
+from audio_lottery import config_file, snapshot
 from audio_lottery.architecture import refuse_other, vocabulary_tensors
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet.backend import EspnetBackend
@@ -70,7 +69,7 @@ def _read_search(path: Path, weights: bool) -> _Found:
     masks = sorted(int(one.stem.removeprefix("round_")) for one in (path / "masks").glob("round_*.safetensors"))
     if not masks or not layout.config.is_file():
         raise LotteryError(f"{path}: no masks of a search in it: {ADVICE}")
-    settings = lottery.load(layout.config)
+    settings = config_file.load(layout.config)
     if weights and settings.restart != "rewind":
         raise LotteryError(f"{path}: its rounds don't start from initial weights (restart: {settings.restart}): take "
                            "the mask alone (--source_weights false)")

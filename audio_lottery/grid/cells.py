@@ -156,7 +156,8 @@ class _Draft:
         """The name of the cell that differs in one value."""
         axis = self._axis_of(value, "needs")
         if self.at[axis] == value:
-            raise LotteryError(f"{self.name}: needs {value}, which is the cell itself: name one of the values beside it")
+            raise LotteryError(f"{self.name}: needs {value}, which is the cell itself: name one of the values "
+                               "beside it")
         return self.named({**self.at, axis: value})
 
     def _check_planned(self, other: str, cells: Mapping[str, "_Draft"]) -> None:

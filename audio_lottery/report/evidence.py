@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from audio_lottery.config import LotteryConfig, load, read_resolved
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text, read_yaml
 from audio_lottery.report.compare import Run
@@ -99,9 +100,8 @@ def _age(searches: Sequence[Kept]) -> tuple[int, str]:
 
 def read(folder: Path, root: Path, presets: Mapping[str, LotteryConfig]) -> Kept:
     """One kept search."""
-    resolved = read_yaml(folder / "lottery.yaml")
-    training = resolved.get("training") or read_yaml(folder / "training.yaml")
-    config = read_resolved(folder / "lottery.yaml")
+    training = read_yaml(folder / "training.yaml")
+    config = load(folder / "lottery.yaml")
     train, dev = (_data(training, f"{name}_data_path_and_name_and_type") for name in ("train", "valid"))
     split = next((part for part in dev.parts if part not in ("dump", "raw", "fbank", dev.name)), "")
     corpus = folder.relative_to(root).parts[1]

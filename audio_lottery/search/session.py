@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from audio_lottery.config import LotteryConfig, read_resolved
+from audio_lottery.config import LotteryConfig
+from audio_lottery.config_file import load
 from audio_lottery.layout import Layout
 from audio_lottery.mask import Mask
 from audio_lottery.search.plan import Plan
@@ -68,6 +69,6 @@ def begin(path: str | Path, folder: str | Path, model: nn.Module, optimizers: Se
     from audio_lottery.search.stopping import Stopping
 
     plan = Plan.load(path)
-    config = read_resolved(Layout(Path(plan.search)).config)
+    config = load(Layout(Path(plan.search)).config)
     kind = Changing if plan.round is None or config.changes(plan.round) else Stopping
     return kind(plan, config, Path(folder), model, optimizers, main)

@@ -9,7 +9,7 @@ import torch
 import yaml
 from torch.nn import BatchNorm1d
 
-from audio_lottery import config, snapshot
+from audio_lottery import config, config_file, snapshot
 from audio_lottery.bin import cli, find, prune, recipe_options
 from audio_lottery.bin.cli import Parser
 from audio_lottery.criteria import Evidence, criteria
@@ -195,4 +195,4 @@ def test_the_configuration_is_refused_before_the_model_is_built(recipe, tmp_path
     options[options.index("--lottery_args") + 1] = "--granularity 2:4"
     assert cli.main(find, options) == 1
     assert "2:4 cannot give density 0.8" in capsys.readouterr().err
-    assert config.load(None) == config.LotteryConfig()
+    assert config_file.load(None) == config.LotteryConfig()

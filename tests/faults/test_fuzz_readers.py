@@ -14,7 +14,7 @@ import soundfile
 import torch
 import yaml
 
-from audio_lottery import config, fileio, snapshot
+from audio_lottery import config, config_file, fileio, snapshot
 from audio_lottery.data import audio, commonvoice, features, kaldi, tedlium, tokens
 from audio_lottery.errors import LotteryError
 from audio_lottery.ledger import Ledger
@@ -138,8 +138,8 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
     "errors.jsonl": (lambda tmp: rows({"inference": "a", "set": "dev", "utterances": ["u1", "u2"], "words": [3, 4]},
                                       {"inference": "a", "set": "dev", "round": 0, "errors": [1, 2]}),
                      lambda path: errors.read(path.parent, 0, "a", "dev", {"errors": 3})),
-    "lottery.yaml": (lambda tmp: lottery(), config.load),
-    "resolved.yaml": (lambda tmp: lottery(), config.read_resolved),
+    "lottery.yaml": (lambda tmp: lottery(), config_file.load),
+    "resolved.yaml": (lambda tmp: lottery(), config_file.load),
     "decode.yaml": (lambda tmp: b"beam_size: 3\nctc_weight: 1.0\nnames: &x [a, b]\nmore: *x\n", fileio.read_yaml),
     "config.yaml": (lambda tmp: b"encoder: conformer\nencoder_conf: {output_size: 16}\ntoken_list: [a, b]\n",
                     fileio.read_yaml),

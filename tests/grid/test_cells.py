@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from audio_lottery import config
+from audio_lottery import config_file
 from audio_lottery.errors import LotteryError
 from audio_lottery.grid.cells import read
 
@@ -100,6 +100,6 @@ def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
     assert len(cells) == 29
     for cell in cells:
         path = Path(cell.options["lottery_conf"])
-        made = config.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
+        made = config_file.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
         assert (made.rate, made.rounds, str(made.seed)) == (0.5, 4, cell.at["seed"]), cell.name
         assert cell.options["asr_args"] == f"--seed {cell.at['seed']}"
