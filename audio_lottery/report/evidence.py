@@ -80,7 +80,7 @@ class Experiment:
 
 def collect(root: Path) -> list[Experiment]:
     """All kept searches of a tree, sorted by corpus, split and backbone. Raises LotteryError when there is none."""
-    ledgers = sorted(root.glob("egs2/*/asr1/results/*/rounds.jsonl"))
+    ledgers = sorted(root.glob("egs2/*/asr1/results/**/rounds.jsonl"))
     if not ledgers:
         raise LotteryError(f"{root / 'egs2'}: no kept search (egs2/CORPUS/asr1/results/NAME/rounds.jsonl): keep one "
                            "with audio-lottery keep")
