@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.lm.query import Arpa
+from audio_lottery.lm.query import Arpa, kenlm_model
 from audio_lottery.lm.text import check_tokens
 
 BINARY = b"mmap lm http"  # how KenLM's binary files begin
@@ -59,9 +59,7 @@ class KenLMModel(LanguageModel):
     def __init__(self, path: str | Path, tokens: Sequence[str]):
         import kenlm
 
-        config = kenlm.Config()
-        config.show_progress, config.arpa_complain = False, kenlm.ARPALoadComplain.NONE
-        self._model = kenlm.Model(str(path), config)
+        self._model = kenlm_model(path)
         self._state, self._tokens = kenlm.State, tokens
 
     def start(self):

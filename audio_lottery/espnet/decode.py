@@ -10,7 +10,7 @@ from pathlib import Path
 from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import archive
 from audio_lottery.espnet.command import need_speech, parse_by, speech_data, speech_table
-from audio_lottery.espnet.logs import logged_to, quiet
+from audio_lottery.espnet.logs import logged_to, native_stderr_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, read_yaml, sha256, write_text
 from audio_lottery.lm.fusion import check_ngram
@@ -101,7 +101,8 @@ def _infer(decoding: Decoding, key_file: Path, output: Path) -> None:
     with quiet():
         stock = importlib.import_module(COMMANDS[decoding.task])
     parse_by(stock.get_parser(), command, "decoding", f"mend {decoding.config}")
-    with logged_to(output.parent / f"{output.name}.log"):
+    log = output.parent / f"{output.name}.log"
+    with logged_to(log), native_stderr_to(log):
         stock.main(cmd=command)
         logging.info("Decoded %s", key_file)
 

@@ -78,3 +78,17 @@ def _logged_to(path: Path) -> Iterator[None]:
         finally:
             root.handlers = before
             root.setLevel(level)
+
+
+@contextlib.contextmanager
+def native_stderr_to(path: Path) -> Iterator[None]:
+    """Send to a file, appended, what C++ libraries print past Python: KenLM draws a bar while it loads a model."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    try:
+        with open(path, "ab") as stream:
+            os.dup2(stream.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)

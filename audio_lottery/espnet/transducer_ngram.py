@@ -6,6 +6,8 @@ import kenlm
 import torch
 from espnet2.asr_transducer.beam_search_transducer import BeamSearchTransducer, Hypothesis
 
+from audio_lottery.lm.query import kenlm_model
+
 REMEMBERED = 20_000  # histories whose scores are kept
 
 
@@ -20,7 +22,7 @@ class NgramScorer:
     rnn_type = "n-gram"  # ESPnet's search asks whether its model has one
 
     def __init__(self, ngram_file: str, token_list: list[str], weight: float, penalty: float):
-        self.model = kenlm.Model(str(ngram_file))
+        self.model = kenlm_model(ngram_file)
         self.tokens = list(token_list)
         self.weight, self.penalty = weight, penalty
         self._next = functools.lru_cache(REMEMBERED)(self._all_next)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.lm.query import Arpa
+from audio_lottery.lm.query import Arpa, kenlm_model
 
 Scores = Callable[[Sequence[str]], Iterable[tuple[float, bool]]]
 
@@ -63,12 +63,7 @@ def load(path: str | Path) -> Scores:
 
 def with_kenlm(path: str | Path) -> Scores:
     """As :func:`load`, by KenLM; OSError when it cannot read the file."""
-    import kenlm
-
-    config = kenlm.Config()
-    config.show_progress = False
-    config.arpa_complain = kenlm.ARPALoadComplain.NONE
-    model = kenlm.Model(str(path), config)
+    model = kenlm_model(path)
     return lambda sentence: [(value, oov) for value, _, oov in model.full_scores(" ".join(sentence))]
 
 

@@ -124,3 +124,12 @@ def _section(path: str | Path, rows: Iterator[tuple[int, str]], k: int, size: in
 
 def _damaged(path: str | Path, line: int, what: str) -> LotteryError:
     return LotteryError(f"{path}:{line}: {what}: not a whole ARPA file, make it again")
+
+
+def kenlm_model(path: str | Path):
+    """KenLM's model of an ARPA or binary file, loaded without its bar; ImportError without the module, OSError."""
+    import kenlm
+
+    config = kenlm.Config()
+    config.show_progress, config.arpa_complain = False, kenlm.ARPALoadComplain.NONE
+    return kenlm.Model(str(path), config)
