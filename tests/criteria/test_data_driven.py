@@ -68,6 +68,34 @@ def test_synflow():
     assert net(torch.rand(1, 2)).dtype == torch.float32
 
 
+class Gated(nn.Module):
+    """A GLU between two layers, as in a Conformer's convolution module."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Linear(2, 8), nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.second(nn.functional.glu(1000 * self.first(x)))
+
+
+def test_synflow_refuses_gates_that_saturate():
+    """Their half has no score at all and would be pruned first, whatever it is worth."""
+    given = evidence(Gated())
+    with pytest.raises(LotteryError, match="no flow reaches 4 of the 8 outputs of first.weight, behind gates"):
+        criteria.get("synflow")("first.weight", given)
+    alone = Evidence({"second.weight": given.weights["second.weight"]}, calibration=given.calibration)
+    assert criteria.get("synflow")("second.weight", alone).all()
+
+
+def test_synflow_scores_zero_where_all_that_follows_is_pruned():
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False))
+    net[0].weight.data.copy_(torch.tensor([[1.0, -2.0], [3.0, 4.0]]))
+    net[1].weight.data.copy_(torch.tensor([[5.0, 0.0]]))
+    assert scores("synflow", evidence(net), "0.weight") == [[5.0, 10.0], [0.0, 0.0]]
+
+
 def test_wanda():
     # Norms of the inputs over all rows: sqrt(1 + 1 + 0), sqrt(0 + 4 + 1).
     assert scores("wanda", evidence(linear())) == pytest.approx([2 * 2**0.5, 5**0.5])
