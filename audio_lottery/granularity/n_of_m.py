@@ -7,6 +7,7 @@ what Nvidia's sparse tensor cores compute (Mishra et al., Accelerating Sparse De
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ from torch import Tensor
 from audio_lottery.errors import LotteryError
 from audio_lottery.granularity.base import Granularity, Shapes, as_matrix
 from audio_lottery.selection import Scores
+
+# How far a density may be from k/M where that is no decimal fraction: people write a third as 0.3333.
+ROUNDED = Fraction(1, 10_000)
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,10 @@ class NofM:
         return tuple((name,) for name in self.shapes)
 
     def slack(self) -> int:
-        """One weight for each group that is smaller than M."""
+        """One weight for each group that is smaller than M, and what a density such as 0.3333 is off by."""
         sides = [as_matrix(shape) for shape in self.shapes.values()]
-        return sum(rows for rows, columns in sides if columns % self.m)
+        numel = sum(rows * columns for rows, columns in sides)
+        return sum(rows for rows, columns in sides if columns % self.m) + ceil(_tolerance(self.m) * numel)
 
     def select(self, scores: Mapping[str, Scores], count: int, within: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Of every group the k highest remain, with the k that ``count`` means.
@@ -95,6 +100,10 @@ def _keep(widths: Tensor, k: int, m: int) -> Tensor:
     return -(-k * widths // m)
 
 
+def _tolerance(m: int) -> Fraction:
+    return ROUNDED if 10**6 % m else Fraction(0)
+
+
 def n_of_m(n: int, m: int) -> Granularity:
     """N of M inputs remain. Raises LotteryError unless 0 < n < m."""
     if not 0 < n < m:
@@ -105,7 +114,7 @@ def n_of_m(n: int, m: int) -> Granularity:
 def check_density(text: str, density: Fraction) -> None:
     """Raise LotteryError unless N:M (``text``) passes through this density on its way down."""
     n, m = map(int, text.split(":"))
-    if (density * m).denominator != 1 or density * m < n:
-        nearest = min(range(n, m), key=lambda k: abs(Fraction(k, m) - density))
+    nearest = min(range(n, m), key=lambda k: abs(Fraction(k, m) - density))
+    if abs(Fraction(nearest, m) - density) > _tolerance(m):
         raise LotteryError(f"granularity: {text} cannot give density {float(density):.4f}: the nearest that it can is "
                            f"{nearest / m:g} (schedule: densities or one_shot sets it)")

@@ -260,3 +260,21 @@ def test_densities_of_n_of_m():
         check_density("2:4", Fraction(1, 5))
     with pytest.raises(LotteryError, match="density 0.8000: the nearest that it can is 0.75"):
         check_density("2:4", Fraction(4, 5))
+
+
+def test_thirds_are_written_as_decimals():
+    """What an error names as the nearest density is one that can be had."""
+    with pytest.raises(LotteryError, match="1:3 cannot give density 0.3000: the nearest that it can is 0.333333"):
+        check_density("1:3", Fraction(3, 10))
+    check_density("1:3", Fraction("0.333333"))
+    check_density("1:3", Fraction("0.6667"))
+    torch.manual_seed(0)
+    layer = nn.Linear(300, 40, bias=False)
+    selector, ones = bound("1:3", layer), Mask.ones(layer, ["weight"])
+    for allocation in ("global", "uniform"):
+        mask = prune_to(round(12000 * 0.3333), ones, Evidence.of(layer, ones), "magnitude",
+                        allocations.get(allocation)(), selector)
+        assert mask.kept == 4000 and (mask["weight"].view(40, 100, 3).sum(-1) == 1).all()
+        assert abs(mask.kept - round(12000 * 0.3333)) <= selector.slack()
+    with pytest.raises(LotteryError, match="density 0.5001"):
+        check_density("2:4", Fraction("0.5001"))
