@@ -29,7 +29,8 @@ class Densities:
 
     def rate_of(self, number: int) -> float:
         """The fraction of what remained that this round prunes."""
-        return 1 - self.densities[number - 1] / (self.densities[number - 2] if number > 1 else 1)
+        before = parse_rate(self.densities[number - 2]) if number > 1 else 1
+        return float(1 - parse_rate(self.densities[number - 1]) / before)
 
     def check(self, rounds: int) -> None:
         """There is a density for every round."""

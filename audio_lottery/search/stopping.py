@@ -22,7 +22,8 @@ class Stopping(Session):
         self.stopped_at, self.drawn = None, []
         self.target = self.config.rounds if self.config.prune_from == "dense" else number + 1
         try:
-            self.config.make_schedule().check(self.target)
+            # a target density is due after the last round, not here
+            self.config.make_schedule().check(max(self.target, self.config.rounds))
         except LotteryError:  # a list of densities that ends here: no mask is drawn from this round
             self.target = None
         if self.target is not None and self.stop.window:

@@ -25,7 +25,7 @@ def test_decaying_by_hand():
 
 def test_densities_and_one_shot_by_hand():
     assert [LISTED([0.5, 0.25, 0.1]).kept(number, 30) for number in range(4)] == [30, 15, 8, 3]
-    assert LISTED([0.5, 0.25]).rate_of(2) == 0.5
+    assert LISTED([0.5, "0.25"]).rate_of(2) == 0.5 and LISTED([0.8, 0.2]).rate_of(1) == 0.2
     assert ONE_SHOT(0.2).kept(1, 1001) == 200 and ONE_SHOT(0.2).rate_of(1) == pytest.approx(0.8)
 
 

@@ -123,6 +123,13 @@ def test_stops_cost_their_steps(straight, backend):
     assert rows[2]["search_dense_equivalent_steps"] == pytest.approx(10 + 10 * 0.5, rel=0.01)
 
 
+def test_rounds_stop_on_the_way_to_a_target(straight, backend, tmp_path):
+    """No round before the last reaches it, and each stops nevertheless."""
+    found = result(run(tmp_path, backend, **STOP["early"], schedule_conf={"target": 0.25}))
+    assert [row["steps"] for row in found["rows"]] == [30, 10, 30]
+    assert found["masks"] == straight("early", backend)["masks"]
+
+
 def test_rounds_trained_in_full_have_the_same_masks(straight, backend, tmp_path):
     every = result(run(tmp_path, backend, **STOP["early"], full_rounds="all"))
     assert every["masks"] == straight("early", backend)["masks"]
