@@ -2,7 +2,8 @@
 
 Packs each round with fp32, fp16 and 8-bit values (the latter computed with 8 bits, too), recognises the sets by
 ESPnet's own modules and by the engine, greedily, and shows every utterance whose text differs, how far encoder outputs
-are apart, and WER and file size of each. Start it in the recipe's folder.
+are apart, and WER and file size of each. What ESPnet's inference command, whose search may be another, made of the sets
+before (stage 6) is shown beside them. Start it in the recipe's folder.
 """
 
 import argparse
@@ -12,6 +13,10 @@ from pathlib import Path
 from audio_lottery.bin import cli
 from audio_lottery.errors import LotteryError
 
+OTHER_SEARCH = (
+    "the command searches CTC token by token, with the attention decoder where the model has one; ESPnet's networks, "
+    "searched as the engine searches, say what the engine says"
+)
 SHOWN = 10  # differing utterances of rounded values; those of fp32 are all shown
 
 
@@ -70,13 +75,21 @@ def text(row: dict) -> str:
             f"{len(one['different']):>13}{one['features']:>10.1e}{one['encoder']:>9.1e}"
         )
     for name, one in row["values"].items():
-        most = None if name == "fp32" else SHOWN
-        for other in one["different"][:most]:
-            lines += [f"{name} {other['utterance']}: ESPnet {other['espnet']!r}, engine {other['engine']!r}, "
-                      f"reference {other['reference']!r}"]  # fmt: skip
-        if len(one["different"]) > SHOWN and most:
-            lines.append(f"{name}: {len(one['different']) - SHOWN} more, see --json")
+        lines += _others(name, one["different"], None if name == "fp32" else SHOWN)
+    for tag, one in row["inference"].items():
+        lines.append(f"decode_{tag}, by ESPnet's inference command: WER {one['wer']:.2f}% ({one['errors']} errors), "
+                     f"{len(one['different'])} texts other than the engine's in fp32")  # fmt: skip
+        if one["different"]:
+            lines.append(f"{one['of_search']} of these are the search's: {OTHER_SEARCH}")
+        lines += _others(f"decode_{tag}", one["different"], SHOWN)
     return "\n".join(lines)
+
+
+def _others(name: str, different: list[dict], most: int | None) -> list[str]:
+    lines = [f"{name} {one['utterance']}: ESPnet {one['espnet']!r}, engine {one['engine']!r}, "
+             f"reference {one['reference']!r}" for one in different[:most]]  # fmt: skip
+    left = len(different) - len(lines)
+    return [*lines, f"{name}: {left} more, see --json"] if left else lines
 
 
 if __name__ == "__main__":

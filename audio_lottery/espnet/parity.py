@@ -18,6 +18,7 @@ from audio_lottery.espnet.tasks import resolve
 from audio_lottery.export import folder, summary, ticket_file
 from audio_lottery.metrics.compare import read_references
 from audio_lottery.metrics.scoring import SetScore, check_coverage, score_words
+from audio_lottery.metrics.trn import read_kaldi
 
 VALUES = ("fp32", "fp16", "int8")
 
@@ -38,9 +39,11 @@ def parity(round_folder: Path, data: Path, values: Sequence[str] = VALUES, task:
     beam: 1 is greedy; of a transducer more is ESPnet's ``tsd`` search. For CTC more is refused: ESPnet's search
     goes token by token, the engine's frame by frame.
 
-    Returns {"utterances", "words", "search", "scorer", "espnet": {"wer", "errors"}, "values": {name: {"file_bytes",
-    "times_smaller", "wer", "errors", "features", "encoder", "different": [{"utterance", "reference", "espnet",
-    "engine"}]}}}: ``features`` and ``encoder`` are largest absolute differences, for int8 of 8-bit computation.
+    Returns {"utterances", "words", "search", "scorer", "dense_bytes", "espnet": {"wer", "errors"}, "values": {name:
+    {"file_bytes", "times_smaller", "wer", "errors", "features", "encoder", "different": [{"utterance", "reference",
+    "espnet", "engine"}]}}, "inference": {...}}: ``dense_bytes`` is the size of all weights as the model keeps them,
+    ``features`` and ``encoder`` are largest absolute differences, for int8 of 8-bit computation. For ``inference`` see
+    :func:`_inference`; it is empty without fp32.
 
     Raises:
         LotteryError: the engine cannot run the model; the message names what.
@@ -62,19 +65,43 @@ def parity(round_folder: Path, data: Path, values: Sequence[str] = VALUES, task:
         check_coverage(truth, espnet, data / "text", speech_table(data))
         texts = {"espnet": espnet} | {name: one.texts for name, one in heard.items()}
         scores = {name: score_words(truth, said, speakers, Path(work) / name) for name, said in texts.items()}
+        inference = {}
+        for tag, said in _decoded(round_folder, data).items() if "fp32" in heard else ():
+            inference[tag] = _rate(score_words(truth, said, speakers, Path(work) / f"decode_{tag}"))
+            inference[tag] |= _inference(truth, said, espnet, heard["fp32"].texts)
     row = {"utterances": len(truth), "words": scores["espnet"].total.words, "search": reference.search,
-           "scorer": scores["espnet"].scorer, "espnet": _rate(scores["espnet"]), "values": {}}
+           "scorer": scores["espnet"].scorer, "dense_bytes": next(iter(sizes.values()))["dense_bytes"],
+           "espnet": _rate(scores["espnet"]), "values": {}, "inference": inference}
     for name, one in heard.items():
         row["values"][name] = {
             "file_bytes": sizes[name]["file_bytes"], "times_smaller": sizes[name]["times_smaller"],
             **_rate(scores[name]), "features": one.features, "encoder": one.encoder,
-            "different": [
-                {"utterance": utterance, "reference": truth[utterance], "espnet": text,
-                 "engine": one.texts[utterance]}
-                for utterance, text in espnet.items() if one.texts[utterance] != text
-            ],
+            "different": _different(truth, espnet, one.texts),
         }  # fmt: skip
     return row
+
+
+def _decoded(round_folder: Path, data: Path) -> dict[str, dict[str, str]]:
+    """What ESPnet's inference command made of the set in stage 6: inference tag -> its texts."""
+    found, truth = {}, read_kaldi(data / "text")
+    for path in sorted(round_folder.glob(f"decode_*/{data.name}/text")):
+        texts = read_kaldi(path, empty=True)
+        check_coverage(truth, texts, data / "text", path)
+        found[path.parent.parent.name.removeprefix("decode_")] = texts
+    return found
+
+
+def _inference(truth: Mapping[str, str], decoded: Mapping[str, str], espnet: Mapping[str, str],
+               engine: Mapping[str, str]) -> dict[str, Any]:
+    """{"different": texts that the inference command and the engine in fp32 do not share; "of_search": in how many of
+    them ESPnet's own networks, searched as the engine searches, say what the engine says}."""
+    different = _different(truth, decoded, engine)
+    return {"different": different, "of_search": sum(espnet[one["utterance"]] == one["engine"] for one in different)}
+
+
+def _different(truth: Mapping[str, str], espnet: Mapping[str, str], engine: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"utterance": utterance, "reference": text, "espnet": espnet[utterance], "engine": engine[utterance]}
+            for utterance, text in truth.items() if espnet[utterance] != engine[utterance]]
 
 
 def _recognise(reference: Reference, engines: Mapping[str, Recogniser], data: Path, task: str

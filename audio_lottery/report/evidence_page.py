@@ -5,7 +5,7 @@ from pathlib import Path
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_jsonl, read_text
-from audio_lottery.report import noise
+from audio_lottery.report import noise, parity
 from audio_lottery.report.claims import Verdict, clean_tests, verdicts
 from audio_lottery.report.compare import Point
 from audio_lottery.report.compare_table import cells, legend
@@ -59,7 +59,8 @@ def _top(root: Path, experiments: Sequence[Experiment], recipes: Sequence[Path])
     names = ", ".join(f"[{folder.parent.name}]({folder.relative_to(root)}/RESULTS.md)" for folder in recipes)
     return _joined(HEAD.format(recipes=names), READING, *_tickets(clean),
                    "## What the paper claims", _claims(verdicts(experiments)), *_noise(experiments),
-                   *_transfer(clean), "## What a ticket costs", _cost(clean), *_sizes(experiments), *_speed(root))
+                   *_transfer(clean), "## What a ticket costs", _cost(clean), *_sizes(experiments),
+                   *parity.section(root, table), *_speed(root))
 
 
 def _recipe(root: Path, folder: Path, experiments: Sequence[Experiment]) -> str:
@@ -198,6 +199,8 @@ def _speed(root: Path) -> list[str]:
     """What benchmarks printed, one JSON object a line."""
     made = []
     for path in sorted((root / "benchmarks" / "results").glob("*.jsonl")):
+        if path == root / parity.FILE:
+            continue
         for one in read_jsonl(path):
             rows = one.pop("rows", None) or [{key: one.pop(key) for key in list(one) if key != "processor"}]
             about = ", ".join(f"{value}" if key == "processor" else f"{key} {value}" for key, value in one.items())

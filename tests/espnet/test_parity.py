@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +56,44 @@ def test_another_text_is_counted_and_shown(exp, recipe, capsys, monkeypatch):
                              "fp32"]) == 0
     shown = capsys.readouterr().out
     assert all(f"fp32 {one['utterance']}: ESPnet {one['espnet']!r}" in shown for one in different)
+
+
+def test_what_the_inference_command_said_before_stands_beside(exp, recipe, tmp_path, capsys):
+    """One of its texts has a word more; ESPnet's networks do not say it, so the search is to blame."""
+    shutil.copytree(exp, tmp_path / "exp", symlinks=True)
+    (plain,) = rows(capsys, tmp_path / "exp", recipe, "--rounds", "2", "--values", "fp32")
+    assert plain["inference"] == {}
+    said = {line.split()[0]: " ".join(line.split()[1:]) for line in (recipe.dump / "dev/text").open()}
+    decoded = tmp_path / "exp/round_02/decode_asr/dev"
+    decoded.mkdir(parents=True)
+    (decoded / "text").write_text("".join(f"{utterance} {words}\n" for utterance, words in said.items()))
+    (row,) = rows(capsys, tmp_path / "exp", recipe, "--rounds", "2")
+    found = row["inference"]["asr"]
+    assert found["errors"] == 0 and row["espnet"]["errors"] == plain["espnet"]["errors"] > 0
+    assert found["different"] and found["of_search"] == len(found["different"])
+    assert all(one["espnet"] == one["reference"] == said[one["utterance"]] for one in found["different"])
+    assert row["dense_bytes"] == round(row["values"]["int8"]["file_bytes"] * row["values"]["int8"]["times_smaller"])
+    assert cli.main(parity, [str(tmp_path / "exp"), "--data", str(recipe.dump), "--sets", "dev", "--rounds", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert f"decode_asr {found['different'][0]['utterance']}: ESPnet" in shown
+    assert sorted(decoded.iterdir()) == [decoded / "text"]  # nothing is written to the search
+    (decoded / "text").write_text("other one\n")
+    assert cli.main(parity, [str(tmp_path / "exp"), "--data", str(recipe.dump), "--sets", "dev", "--rounds", "2"]) == 1
+    assert "no hypothesis for" in capsys.readouterr().err
+
+
+def test_several_searches_by_the_script(exp, recipe, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    import parity as script
+
+    monkeypatch.setattr("sys.argv", ["parity.py", str(exp), str(exp), "--round", "1", "--set", "dev", "--data",
+                                     str(recipe.dump)])
+    script.main()
+    *_, last = capsys.readouterr().out.splitlines()
+    found = json.loads(last)["rows"]
+    assert [(row["model"], row["exp"], row["round"], row["set"]) for row in found] == [
+        ("Conformer, CTC", exp.name, 1, "dev")] * 2
+    assert found[0] == found[1] and found[0]["values"]["fp32"]["different"] == []
 
 
 def test_a_model_that_the_engine_cannot_run_is_named(exp, recipe, tmp_path, capsys):
