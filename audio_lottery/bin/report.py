@@ -50,8 +50,9 @@ def run(args: argparse.Namespace) -> None:
     inputs = Inputs(name, exps, Path(args.out), others, args.dev, args.inference_tag,
                     Path(args.data) if args.data else None, None if args.sizes == "none" else args.sizes,
                     [Path(path) for path in args.benchmark], args.command)
-    rounds = len(inputs.results.rows)
-    subtitle = f"{rounds} rounds, {len(exps)} search{'es' if exps[1:] else ''}, made by audio_lottery"
+    rounds = len([row for row in inputs.results.rows if row["round"]])
+    subtitle = (f"dense model and {rounds} round{'s' * (rounds != 1)}; {len(exps)} search{'es' if exps[1:] else ''}; "
+                "made by audio_lottery")
     page = inputs.out / "index.html"
     write_text(page, render(name, subtitle, list(build(inputs))))
     if args.json:

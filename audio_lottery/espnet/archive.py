@@ -18,7 +18,7 @@ from audio_lottery.export.arrays import to_torch
 from audio_lottery.fileio import atomic_path, read_json, sha256, write_json
 from audio_lottery.layout import Layout
 
-TICKET, ABOUT = "model.ticket", "archived.json"
+TICKET, ABOUT = exported.ARCHIVED, "archived.json"
 
 
 def archived(run: Path) -> bool:

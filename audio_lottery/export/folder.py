@@ -37,6 +37,7 @@ PRIVATE = (
 # Of these, what ESPnet's inference command looks up and takes as unset.
 UNSET = ("non_linguistic_symbols", "cleaner", "g2p")
 MAX_NPZ = 64 << 20
+ARCHIVED = "model.ticket"  # in a round's folder: its model, every bit, in place of its model files
 
 
 def find_model(folder: Path) -> Path:

@@ -21,17 +21,21 @@ def plot(points: Sequence[Point], *paths: str | Path, sets: Sequence[str] | None
     sets = scored if sets is None else [name for name in sets if name in scored]
     if not sets:
         return False
-    figure = Figure(figsize=(6.4 * len(sets), 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
     methods = list(dict.fromkeys(point.method for point in points))
+    columns = min(len(methods) + 1, 2 * len(sets))
+    rows = -(-(len(methods) + 1) // columns)
+    figure = Figure(figsize=(5 * len(sets), 4 + 0.2 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
     for axes, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
         for index, method in enumerate(methods):
             _draw(axes, [point for point in points if point.method == method and name in point.scores], name, index)
         density_axis(axes, [100 * point.density_whole for point in points if name in point.scores])
-        axes.set_title(f"{name}; band: {_bands(points, name)}", fontsize=9)
+        axes.set_title("; band: ".join(filter(None, [name, _bands(points, name)])), fontsize=9)
         axes.set_xlabel("remaining weights of the whole model (%)")
         axes.set_ylabel("WER (%), mean over seeds")
-    axes.legend(fontsize=8)
+    # Below the panels, where it hides no line however many methods there are.
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.lines}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", fontsize=8, ncols=columns)
     save(figure, *paths)
     return True
 
@@ -47,7 +51,8 @@ def band(score: Score) -> tuple[float, float]:
 
 
 def _bands(points: Sequence[Point], name: str) -> str:
-    many = {len(point.scores[name].wers) > 2 for point in points if name in point.scores}
+    seeds = {len(point.scores[name].wers) for point in points if name in point.scores}
+    many = {count > 2 for count in seeds if count > 1}
     kinds = [text for one, text in ((True, "95% interval"), (False, "lowest to highest")) if one in many]
     return " (below 3 seeds: ".join(kinds) + ")" * (len(kinds) - 1)
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from audio_lottery.report.compare import Point, Score, nearest
 from audio_lottery.report.table import MISSING, p_value, percent
 
+LONG = 10  # characters of a method's name in heads of columns
+
 
 def at_densities(points: Sequence[Point], densities: Sequence[float]) -> list[Point]:
     """Of each method the points nearest these shares of the whole model, and the dense model."""
@@ -29,8 +31,8 @@ def cells(points: Sequence[Point]) -> tuple[list[str], list[list[str]]]:
     reference, sets = points[0].method, _sets(points)
     heads = ["method", "round", "seeds", "model %", "scope %"]
     for name in sets:
-        heads += [f"{name} WER", "p dense", f"p {reference}"]
-    heads += ["steps", "to find", "all, dense", f"of {reference}'s"]
+        heads += [f"{name} WER", "p dense", f"p {_brief(reference)}"]
+    heads += ["steps", "to find", "all, dense", f"of {_brief(reference)}'s"]
     return heads, [_cells(point, sets) for point in points]
 
 
@@ -39,13 +41,22 @@ def legend(reference: str) -> str:
     return (
         "model, scope: weights that remain, of all and of those that may be pruned. WER: mean ± standard deviation "
         "over seeds (no ±: one seed).\n"
-        f"p: of the paired permutation test for \"worse than\" the dense models, and than {reference}'s tickets of the "
-        f"nearest density, errors summed over the seeds by utterance; from 0.05 on it matches.\n"
+        f"p: of the paired permutation test for \"worse than\" the dense models, and than {_named(reference)}'s "
+        "tickets of the nearest density, errors summed over the seeds by utterance; from 0.05 on it matches.\n"
         "steps: of the ticket's own training. to find: training steps before that. all, dense: both in steps of the "
         "dense model, each weighed by the multiply-accumulates that remain. "
-        f"of {reference}'s: all steps over those of {reference}'s ticket of the nearest density.\n"
+        f"of {_brief(reference)}'s: all steps over those of {_brief(reference)}'s ticket of the nearest density.\n"
         "Batches that data-driven criteria look at are not counted."
     )
+
+
+def _brief(reference: str) -> str:
+    """A name for heads of columns, which a folder's name would make wide."""
+    return reference if len(reference) <= LONG else "first"
+
+
+def _named(reference: str) -> str:
+    return reference if _brief(reference) == reference else f"{_brief(reference)} ({reference})"
 
 
 def to_json(points: Sequence[Point]) -> list[dict]:

@@ -17,14 +17,22 @@ _VALUE = re.compile(r"(\w+)=([-+.\w]+)(?=,|\s|$)")
 Curves = dict[int, dict[str, dict[int, float]]]
 
 
-def read_curves(exp: Path, rounds: Sequence[int]) -> Curves:
-    """Of the rounds that have a train.log with whole epochs; an epoch that was trained again counts as it ended."""
+def read_curves(exp: Path, rows: Sequence[Mapping]) -> Curves:
+    """Of the rounds that have a train.log with whole epochs; an epoch that was trained again counts as it ended.
+
+    rows: of the ledger; a dense model that was taken over has its log where it was trained.
+    """
     found: Curves = {}
-    for number in rounds:
-        path = exp / f"round_{number:02d}" / "train.log"
-        scores = _scores(read_text(path)) if path.exists() else {}
+    for row in rows:
+        folder = exp / f"round_{row['round']:02d}"
+        logs = [folder / "train.log"]
+        model = (row.get("imported") or {}).get("model")
+        if isinstance(model, str):
+            logs.append(Path(model).parent / "train.log")
+        path = next((log for log in logs if log.exists()), None)
+        scores = _scores(read_text(path)) if path else {}
         if scores:
-            found[number] = scores
+            found[row["round"]] = scores
     return found
 
 
@@ -58,7 +66,7 @@ def plot_curves(curves: Curves, *paths: str | Path) -> None:
     from matplotlib.ticker import MaxNLocator
 
     keys = shown(curves)
-    figure = Figure(figsize=(4.4 * len(keys), 3.8), layout="constrained")
+    figure = Figure(figsize=(4.2 * len(keys) + 1, 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     numbers = sorted(curves)
     for axes, key in zip(figure.subplots(1, len(keys), squeeze=False)[0], keys, strict=True):
@@ -68,10 +76,11 @@ def plot_curves(curves: Curves, *paths: str | Path) -> None:
             colour = colormaps["plasma"](0.2 + 0.6 * at / max(1, len(numbers) - 1))
             axes.plot(list(points), list(points.values()), "--" if number == 0 else "-", color=colour, linewidth=1.2,
                       marker="." if len(points) < 3 else None, label="dense" if number == 0 else f"round {number}")
-        axes.set(title=f"dev {key}", xlabel="epoch", ylim=_limits(curves, key))
+        axes.set_title(f"dev {key}", fontsize=9)
+        axes.set(xlabel="epoch", ylim=_limits(curves, key))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         axes.grid(alpha=0.3)
-    axes.legend(fontsize=6, ncols=2 if len(numbers) > 6 else 1)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=7)
     save(figure, *paths)
 
 

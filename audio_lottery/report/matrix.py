@@ -53,8 +53,13 @@ def heat_map(axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[st
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
             dark = image.norm(value) < 0.6
-            axes.text(column, row, f"{value:.0f}" if abs(value) >= 9.95 else f"{value:.1f}", ha="center", va="center",
+            axes.text(column, row, f"{value:.0f}" if abs(value) >= 9.95 else one_digit(value), ha="center", va="center",
                       fontsize=6, color=ON_DARK if dark else ON_LIGHT)
+
+
+def one_digit(value: float) -> str:
+    """One digit, and no minus before a zero."""
+    return f"{round(value, 1) + 0.0:.1f}"
 
 
 def short(names: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ def plot_front(models: Sequence[Model], axis: str, dataset: str, *paths: str | P
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+    figure = Figure(figsize=(5, 3.7), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     best = front(models)
@@ -43,7 +43,10 @@ def plot_front(models: Sequence[Model], axis: str, dataset: str, *paths: str | P
     dense = next((one for one in models if one.round == 0), None)
     if dense:
         axes.axhline(dense.wer, color=COLOURS[0], linestyle="--", linewidth=1, label="dense")
-    axes.set(xlabel=axis, ylabel=f"{dataset} WER (%)", xlim=(0, None), ylim=(0, None))
+    # Room above and at the right for the rounds' numbers.
+    top, right = (1.1 * max(*values, 1e-9) for values in ([0, *(one.wer for one in models)],
+                                                          [0, *(one.cost for one in models)]))
+    axes.set(xlabel=axis, ylabel=f"{dataset} WER (%)", xlim=(0, right), ylim=(0, top))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     save(figure, *paths)

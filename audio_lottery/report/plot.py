@@ -19,7 +19,7 @@ def plot_wer(results: Results, *paths: str | Path) -> bool:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4.8), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     drawn = {
@@ -76,7 +76,7 @@ def _finish(axes, x: list[float]) -> None:
     density_axis(axes, x)
     axes.set_xlabel("remaining weights in scope (%)")
     axes.set_ylabel("WER (%), band: 95% interval")
-    axes.legend(fontsize=8, ncols=2)
+    axes.legend(fontsize=7, ncols=2)
 
 
 def density_axis(axes, x: Iterable[float]) -> None:

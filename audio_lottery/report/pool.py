@@ -9,15 +9,17 @@ from audio_lottery.metrics import errors as per_utterance
 from audio_lottery.metrics.choose import inference_tag, score_of
 from audio_lottery.metrics.significance import TESTS, bootstrap_interval, matches
 
-MEANS = ("density_scope", "density_whole", "train_seconds")
+MEANS = ("density_scope", "density_whole", "train_seconds", "steps", "search_steps", "dense_equivalent_steps",
+         "search_dense_equivalent_steps")
 SAME = ("alpha", "margin", "test")
-SUMS = ("errors", "words", "sub", "del", "ins", "utterances")
+SUMS = ("errors", "words", "sub", "del", "ins")
 
 
 def pool(exps: Sequence[str | Path], inference: str | None = None) -> list[dict]:
     """Rows like a ledger's, of the rounds and sets that every search has.
 
-    WER: errors summed over all searches / words summed. Interval: bootstrap over all their utterances.
+    WER: errors summed over all searches / words summed. Interval: bootstrap over all their utterances; one that
+    several seeds recognised is one utterance, its errors summed, since seeds don't make it more than one.
     The paired test and ``matches`` are of all utterances against the dense models of the same searches,
     with the test and the level that the searches were scored with. Densities, MACs and seconds are means.
     Errors per utterance are read from errors.jsonl. Raises :class:`LotteryError` for searches
@@ -56,7 +58,8 @@ def _row(rows: Sequence[dict]) -> dict:
     if all(macs) and len({one["seconds"] for one in macs}) == 1:
         row["macs"] = {"seconds": macs[0]["seconds"],
                        **{key: sum(one[key] for one in macs) / len(macs) for key in ("dense", "sparse")}}
-    return row | {"searches": len(rows)}
+    seeds = dict.fromkeys(other["seed"] for other in rows if other.get("seed") is not None)
+    return row | {"searches": len(rows), "seeds": list(seeds)}
 
 
 def _score(pooled: list[dict], folders: Sequence[Path], by_round: Sequence[dict[int, dict]], tag: str, name: str
@@ -68,8 +71,11 @@ def _score(pooled: list[dict], folders: Sequence[Path], by_round: Sequence[dict[
         scores = [score_of(rows[number], tag, name) for rows in by_round]
         if not all(scores):
             continue
-        found = {(folder, utterance): (errors, words) for folder, score in zip(folders, scores, strict=True)
-                 for utterance, errors, words in _errors(folder, number, tag, name, score)}
+        found: dict[str, tuple[int, int]] = {}
+        for folder, score in zip(folders, scores, strict=True):
+            for utterance, errors, words in _errors(folder, number, tag, name, score):
+                before = found.get(utterance, (0, 0))
+                found[utterance] = before[0] + errors, before[1] + words
         dense = found if number == 0 else dense
         row.setdefault("scores", {}).setdefault(tag, {})[name] = _summary(found, dense, scores)
 
@@ -83,7 +89,7 @@ def _errors(folder: Path, number: int, tag: str, name: str, score: dict) -> Iter
 def _summary(found: dict, dense: dict | None, scores: Sequence[dict]) -> dict:
     errors, words = zip(*found.values(), strict=True)
     summary = {"wer": _wer(found), **{key: sum(score[key] for score in scores) for key in SUMS},
-               "ci": list(bootstrap_interval(errors, words)),
+               "utterances": len(found), "ci": list(bootstrap_interval(errors, words)),
                "scorer": ", ".join(dict.fromkeys(score["scorer"] for score in scores)),
                "p_worse": None, "matches": None}
     if dense is None or found.keys() != dense.keys():

@@ -31,7 +31,7 @@ def facts(results: Results) -> list[str]:
     first, rows = results.rows[0], results.rows
     facts = {
         "Rounds": f"{len(rows)}, {_all(rows, 'epochs')} epochs a round, rate {_all(rows, 'rate')}, "
-                  f"seed {_all(rows, 'seed')}",
+                  f"seed {_seeds(rows)}",
         "Training": f"{sum(row.get('train_seconds') or 0 for row in rows):.0f} s in all",
         "Cost": "; ".join(_costs(results)),
         "Decoding": results.inference or "none yet",
@@ -58,6 +58,12 @@ def _costs(results: Results) -> list[str]:
 def _all(rows: Sequence[dict], key: str) -> str:
     """The value that rows share, or all that occur, in order."""
     return ", ".join(dict.fromkeys(str(row[key]) for row in rows if row.get(key) is not None)) or "unknown"
+
+
+def _seeds(rows: Sequence[dict]) -> str:
+    """Of one search or, in pooled rows, of several; a round that was taken over has none of its own."""
+    several = dict.fromkeys(str(seed) for row in rows for seed in row.get("seeds", ()))
+    return ", ".join(several) or _all(rows, "seed")
 
 
 def _scoring(results: Results) -> str:

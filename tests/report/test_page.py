@@ -1,6 +1,7 @@
 """The report as readers meet it: in headless Chromium, offline, on a desk and on a phone."""
 
 import json
+import re
 import shutil
 import sys
 import wave
@@ -8,12 +9,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from browser import Browser  # noqa: E402
 from searches import make  # noqa: E402
 
 from audio_lottery.bin import cli, report  # noqa: E402
+from audio_lottery.export import ticket_file  # noqa: E402
 from audio_lottery.fileio import read_jsonl, write_jsonl  # noqa: E402
 
 
@@ -214,6 +217,27 @@ def test_a_ledger_alone(tmp_path, capsys):
         sections = [attributes["id"] for tag, attributes in Outline(Path(found["page"]).read_text()).tags
                     if tag == "section"]
         assert sections == (["wer", "pareto", "cost", "made"] if scored else ["wer", "cost", "made"])
+
+
+def test_archived_rounds_have_a_file_size_and_a_dense_model_taken_over_its_curve(tmp_path, capsys):
+    exp, other = make(tmp_path / "exp", 0, 2), make(tmp_path / "other", 0, 1)
+    state, mask = {"w": torch.ones(8, 8)}, torch.ones(8, 8, dtype=torch.bool)
+    mask[4:] = False
+    for number, masks in ((0, {}), (1, {"w": mask})):
+        tensors = {"w": state["w"] * mask} if masks else state
+        ticket = ticket_file.make(tensors, masks, {"encoder": "rnn"}, ["<blank>", "<unk>", "a"])
+        ticket_file.write(exp / f"round_{number:02d}/model.ticket", ticket, "fp32")
+        (exp / f"round_{number:02d}/config.yaml").write_text("encoder: rnn\n")
+    (exp / "round_00/train.log").unlink()
+    rows = read_jsonl(exp / "rounds.jsonl")
+    rows[0] |= {"imported": {"model": str(other / "round_00/valid.loss.ave.pth")}, "train_seconds": 0.0}
+    write_jsonl(exp / "rounds.jsonl", rows)
+    assert cli.main(report, [str(exp), "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert {"size.svg", "size.png"} <= set(json.loads(capsys.readouterr().out)["files"])
+    text = (tmp_path / "out/index.html").read_text()
+    sizes = [re.findall("<td>(.*?)</td>", row)[5] for row in re.findall("<tr><td>[012]</td>.*?</tr>", text)[3:6]]
+    assert sizes[0] != "-" and sizes[1] != "-" and sizes[2] == "-"
+    assert "Lowest loss: round 0 " in text
 
 
 def test_bad_input(tmp_path, capsys):

@@ -21,7 +21,7 @@ def test_a_png_of_some_size_is_written(tmp_path):
 
     assert plot_wer(collect(search()), tmp_path / "out" / "wer.png")
     image = imread(tmp_path / "out" / "wer.png")
-    assert image.shape[:2] == (720, 1200)
+    assert image.shape[:2] == (660, 960)
     assert image[..., :3].std() > 0.02
 
 

@@ -1,5 +1,6 @@
 """Several searches as one: every number below is computed by hand."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from audio_lottery.bin import cli, score, table
 from audio_lottery.errors import LotteryError
 from audio_lottery.ledger import Ledger
 from audio_lottery.report.pool import pool
+from audio_lottery.report.summary import facts
 from audio_lottery.report.table import collect
 
 REFERENCES = {"a": {"u1": "one two", "u2": "three four"}, "b": {"v1": "one two three", "v2": "four five six"}}
@@ -59,6 +61,24 @@ def test_the_interval_is_that_of_the_four_utterances(folds):
     low, high = pool(folds)[2]["scores"]["greedy"]["dev"]["ci"]
     assert low == 0
     assert 60 < high <= 100
+
+
+def test_a_second_seed_makes_no_utterance_two(folds):
+    """A search beside its own copy says as much as alone: interval and test are those of its two utterances."""
+    copy = folds[0].parent / "copy"
+    shutil.copytree(folds[0], copy)
+    alone, (_, pooled, _) = Ledger(folds[0]).rows[1]["scores"]["greedy"]["dev"], pool([folds[0], copy])
+    found = pooled["scores"]["greedy"]["dev"]
+    assert (found["errors"], found["words"], found["utterances"]) == (2, 8, 2)
+    assert (found["ci"], found["p_worse"]) == (alone["ci"], alone["p_worse"])
+
+
+def test_seeds_are_named_and_costs_are_means(folds):
+    for fold, steps in zip(folds, (10, 20), strict=True):
+        Ledger(fold).record(1, dense_equivalent_steps=steps, search_steps=5, search_dense_equivalent_steps=steps / 2)
+    row = pool(folds)[1]
+    assert (row["seeds"], row["dense_equivalent_steps"], row["search_dense_equivalent_steps"]) == ([0, 1], 15, 7.5)
+    assert "seed 0, 1" in facts(collect(pool(folds)))[0]
 
 
 def test_densities_and_macs_are_means_and_what_differs_is_left_out(folds):

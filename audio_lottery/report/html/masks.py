@@ -11,7 +11,7 @@ from audio_lottery.mask import Mask
 from audio_lottery.report.html.inputs import Inputs
 from audio_lottery.report.html.parts import Pictures, Section, Table
 from audio_lottery.report.layers import Layers, read_layers
-from audio_lottery.report.matrix import plot_overlap
+from audio_lottery.report.matrix import one_digit, plot_overlap, short
 from audio_lottery.report.overlap import pair
 
 # Tickets in the overlap's matrix: more are not readable.
@@ -54,8 +54,8 @@ def overlaps(inputs: Inputs, pictures: Pictures) -> Section | None:
     if not pairs:
         return None
     rows = [[f"{one['first']}, {one['second']}",
-             *(f"{100 * one['all'][key]:.1f}" for key in ("density_first", "density_second", "jaccard",
-                                                          "jaccard_by_chance", "above_chance"))] for one in pairs]
+             *(one_digit(100 * one["all"][key]) for key in ("density_first", "density_second", "jaccard",
+                                                            "jaccard_by_chance", "above_chance"))] for one in pairs]
     heads = ["tickets", "first %", "second %", "overlap %", "by chance %", "above chance %"]
     alt = "Matrix of the overlap of tickets: " + "; ".join(
         f"{row[0]}: {row[3]}%, by chance {row[4]}%" for row in rows[:6])
@@ -65,7 +65,8 @@ def overlaps(inputs: Inputs, pictures: Pictures) -> Section | None:
               "with the same densities in each tensor. above chance: 0 as by chance, 100 the most that the densities "
               "allow.")
     intro = ("Of the masks of one search. Where each round prunes what the last one left, masks nest: the sparser lies "
-             "in the denser, the most that is possible." if own else "Of the searches' masks of one round.")
+             "in the denser, the most that is possible." if own
+             else f"Of the searches' masks of round {inputs.ticket}.")
     return Section("overlap", "What tickets have in common", intro,
                    [picture, Table("Overlap as a table", heads, rows, legend, folded=own)])
 
@@ -73,8 +74,9 @@ def overlaps(inputs: Inputs, pictures: Pictures) -> Section | None:
 def _tickets(inputs: Inputs) -> dict:
     searches = [exp for exps in (inputs.exps, *inputs.others.values()) for exp in exps]
     number = inputs.ticket
-    paths = {f"{exp}:{number}": Layout(exp).mask(number) for exp in searches if number is not None}
+    paths = {str(exp): Layout(exp).mask(number) for exp in searches if number is not None}
     paths = {name: path for name, path in paths.items() if path.exists()}
+    paths = dict(zip(short(list(paths)), paths.values(), strict=True))
     if len(paths) < 2:
         own = sorted(inputs.exps[0].glob("masks/round_*.safetensors"))
         step = -(-len(own) // MOST)

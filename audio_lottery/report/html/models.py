@@ -31,9 +31,9 @@ def pareto(inputs: Inputs, pictures: Pictures) -> Section | None:
     sizes = _sizes(inputs, wers)
     parts, columns = [], []
     seconds = next((row["macs"]["seconds"] for row in results.rows if row.get("macs")), 0)
-    for name, title, head, axis, costs in (
-            ("macs", "Work", "MACs (10⁹)", f"multiply-accumulates for {seconds:g} s of audio (10⁹)", works),
-            ("size", "File size", "file (kB)", f"ticket file, {inputs.sizes} values (kB)", sizes)):
+    for name, title, head, axis, costs, digits in (
+            ("macs", "Work", "MACs (10⁹)", f"multiply-accumulates for {seconds:g} s of audio (10⁹)", works, 3),
+            ("size", "File size", "file (kB)", f"ticket file, {inputs.sizes} values (kB)", sizes, 0)):
         models = [Model(number, costs[number], wers[number]) for number in wers if number in costs]
         if not models:
             continue
@@ -42,26 +42,27 @@ def pareto(inputs: Inputs, pictures: Pictures) -> Section | None:
             f"round {one.round} {one.wer:.1f}% at {one.cost:.3g}" for one in best)
         parts.append(pictures.draw(name, f"{title} against WER, {dataset}", alt,
                                    partial(plot_front, models, axis, dataset)))
-        columns.append((head, costs, {one.round for one in best}))
+        columns.append((head, costs, {one.round for one in best}, digits))
     if not columns:
         return None
     rows = [[str(row["round"]), percent(row.get("density_whole")), _cell(wers.get(row["round"]), 1),
-             *(cell for _, costs, best in columns
-               for cell in (_cell(costs.get(row["round"]), 3), "yes" if row["round"] in best else "no"))]
+             *(cell for _, costs, best, digits in columns
+               for cell in (_cell(costs.get(row["round"]), digits), "yes" if row["round"] in best else "no"))]
             for row in results.rows]
-    heads = ["round", "model %", f"{dataset} WER", *(text for head, _, _ in columns for text in (head, "on front"))]
+    heads = ["round", "model %", f"{dataset} WER", *(text for head, *_ in columns for text in (head, "on front"))]
     legend = ("On the front: no other round has both less WER and less of that, or equals it in one. kB: 1,000 bytes; "
-              f"the file holds mask, {inputs.sizes} values, configuration and tokens." if sizes else
+              f"the file holds mask, {inputs.sizes} values, configuration and tokens"
+              f"{f' of {inputs.exps[0].name}' if inputs.exps[1:] else ''}." if sizes else
               "On the front: no other round has both less WER and less work.")
     return Section("pareto", "Size and work against WER", "", [*parts, Table("Cost by round", heads, rows, legend)])
 
 
 def _sizes(inputs: Inputs, rounds: Mapping[int, float]) -> dict[int, float]:
-    """kB of the first search's rounds as ticket files, of those whose models are there."""
+    """kB of the first search's rounds as ticket files, of those whose models are there, archived ones too."""
     if inputs.sizes is None:
         return {}
     from audio_lottery.export import container, ticket_file
-    from audio_lottery.export.folder import from_folder
+    from audio_lottery.export.folder import ARCHIVED, from_folder
 
     found, layout = {}, Layout(inputs.exps[0])
     for number in rounds:
@@ -69,7 +70,9 @@ def _sizes(inputs: Inputs, rounds: Mapping[int, float]) -> dict[int, float]:
         # A round that prunes nothing, as a small dense model, has no mask and no ticket file.
         if (folder / "config.yaml").exists() and (number == 0 or layout.mask(number).exists()):
             try:
-                sections = ticket_file.to_sections(from_folder(folder), inputs.sizes)
+                kept = folder / ARCHIVED
+                ticket = ticket_file.read(kept) if kept.exists() else from_folder(folder)
+                sections = ticket_file.to_sections(ticket, inputs.sizes)
             except LotteryError:
                 continue  # its model was deleted
             found[number] = len(container.build(sections)) / 1000

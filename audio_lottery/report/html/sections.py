@@ -100,12 +100,12 @@ def cost(inputs: Inputs, pictures: Pictures) -> Section | None:
         return MISSING if value is None else f"{value:.0f}"
 
     cells = [[str(row["round"]), percent(row.get("density_scope")), steps(row.get("epochs")),
-              steps(row.get("train_seconds")), *map(steps, (one.own, one.search, one.steps, one.dense))]
+              steps(row.get("train_seconds") or None), *map(steps, (one.own, one.search, one.steps, one.dense))]
              for row in rows for one in [found[row["round"]]]]
     heads = ["round", "scope %", "epochs", "seconds", "own steps", "to find", "all", "all, dense"]
     legend = ("own steps: of the ticket's own training. to find: training steps before that. all, dense: both in steps "
               "of the dense model, each weighed by the multiply-accumulates that remain. seconds: of the round's "
-              "training.")
+              "training, - where the model was taken over.")
     return Section("cost", "What the search cost", "", [Table("Training by round", heads, cells, legend)])
 
 
@@ -115,7 +115,7 @@ def curves(inputs: Inputs, pictures: Pictures) -> Section | None:
 
     parts = []
     for at, exp in enumerate(inputs.exps):
-        found = read_curves(exp, [row["round"] for row in inputs.results.rows])
+        found = read_curves(exp, inputs.rows([exp]))
         if found:
             lowest = (f"round {number} {min(one['loss'].values()):.3g}" for number, one in found.items()
                       if "loss" in one)

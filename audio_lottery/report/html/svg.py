@@ -28,11 +28,12 @@ def inline(text: str, prefix: str, alt: str) -> str:
                 element.set(key, f"#{prefix}-{value[1:]}")
             elif "url(#" in value:
                 element.set(key, _REFERENCE.sub(rf"url(#{prefix}-\1)", value))
-    for key in ("width", "height", "version"):
+    for key in ("height", "version"):
         root.attrib.pop(key, None)
     wide = float(root.get("viewBox", "0 0 0 0").split()[2])
+    # One scale for all, 96 pixels an inch, so that their text is of one size.
     attributes = {"role": "img", "aria-label": alt, "fill": "currentColor", "stroke-linejoin": "round",
-                  "class": "narrow" if wide < 400 else "middle" if wide < 600 else "wide"}
+                  "width": f"{wide * 96 / 72:.0f}", "class": "narrow" if wide < 470 else "wide"}
     for key, value in attributes.items():
         root.set(key, value)
     return ElementTree.tostring(root, encoding="unicode")
