@@ -12,10 +12,10 @@ best path; *tsd*: of transducers, ESPnet's). *other texts*: utterances in which 
 absolute difference of an encoder output from ESPnet's, of int8 with 8-bit computation; *smaller*: than the dense fp32
 weights."""
 COMMAND = """\
-What ESPnet's inference command made of the set when the search was scored, beside the engine in fp32. For transducers it
-is the same search. For CTC it goes token by token, not frame by frame, and with the attention decoder where the model
-has one, which the engine leaves out. *of the search*: other texts in which ESPnet's own networks, searched as the engine
-searches, say what the engine says; the rest would be the engine's."""
+What ESPnet's inference command made of the set when the search was scored, beside the engine in fp32. For transducers
+it is the same search. For CTC it goes token by token, not frame by frame, and with the attention decoder where the
+model has one, which the engine leaves out. *of the search*: other texts in which ESPnet's own networks, searched as the
+engine searches, say what the engine says; the rest would be the engine's."""
 
 
 def section(root: Path, table: Callable[[Sequence[str], list[list[str]]], str]) -> list[str]:
