@@ -1,9 +1,9 @@
 """Run an experiment grid: many calls of recipes' run.sh, from one file, n at a time, and collect one table.
 
 The file combines axes (seeds, methods, backbones, corpora) into cells with readable names; how it is written,
-audio_lottery/grid/cells.py says. Start it in the recipe's folder, with the data prepared (stages 1 to 4). What is done
-is skipped and what was killed goes on, so the same command may be given again. A failed cell stops only those that
-need it. Options of run.sh given here, as --feats_type raw, hold for every cell.
+audio_lottery/grid/cells.py says. Start it in the recipe's folder, with the data prepared (stages 1 to 4) unless the
+file does that. What is done is skipped and what was killed goes on, so the same command may be given again. A failed
+cell stops only those that need it. Options of run.sh given here, as --feats_type raw, hold for every cell.
 """
 
 import sys
@@ -21,6 +21,7 @@ def add_arguments(parser) -> None:
     parser.add_argument("--jobs", type=integer(1), default=1, help="cells that run at a time")
     parser.add_argument("--cmd", default="run_jobs.py", help="what starts a cell: run_jobs.py for this machine, "
                         "'slurm_jobs.py --mem 8G' or 'sge_jobs.py' for a cluster's nodes")
+    parser.add_argument("--dry_run", action="store_true", help="only show the calls, in the order of their turns")
     parser.add_argument("--status", action="store_true",
                         help="only show where each cell stands, also while the grid runs, and the table so far")
 
@@ -33,6 +34,8 @@ def run(args) -> int:
     from audio_lottery.grid.state import State
 
     cells = read(args.grid, _options(args.rest))
+    if args.dry_run:
+        return _dry_run(cells)
     state = State(Path(args.out or Path("exp") / Path(args.grid).stem))
     return _status(cells, state) if args.status else _run(args, cells, state)
 
@@ -79,6 +82,15 @@ def _run(args, cells, state) -> int:
             for name, reason in grid.failed.items():
                 print(f"audio-lottery grid: error: {name}: {reason}", file=sys.stderr)
     return 1 if grid.failed else 0
+
+
+def _dry_run(cells) -> int:
+    import shlex
+
+    for cell in cells:
+        print(f"# {cell.name}" + (f", after {', '.join(cell.needs)}" if cell.needs else ""))
+        print(f"cd {shlex.quote(str(cell.recipe.resolve()))} && {shlex.join(cell.command)}")
+    return 0
 
 
 def _status(cells, state) -> int:

@@ -13,9 +13,16 @@
         imp:
         random_ticket: {after: imp}         # runs after the cell that differs from it in this value alone
         rigl: {only: 0}                     # only with these values of other axes: seed 0 here
+    prepare:                                # calls before all cells, one after the other: the data they share
+      data: {stage: 1, stop_stage: 4}
+      noisy_data: {stage: 1, stop_stage: 4, train_snr: 0 20}
+    given: [an4_root]                       # of the command line's options these stand only where {an4_root} is written
 
 Options of later axes replace those before; those whose names end in ``_args`` are appended. ``recipe`` is the folder
-of the run.sh to call (default: the current one), ``expdir`` its folder of experiments (default: exp).
+of the run.sh to call (default: the current one), ``expdir`` its folder of experiments (default: exp). A call of
+``prepare`` has the options too, but for those that name an axis or a cell; an option that is one of ``given`` is left
+out where the command line has it not, and is made absolute when it ends in ``_root``, as recipes are called in their
+own folders.
 """
 
 import graphlib
@@ -23,34 +30,17 @@ import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_yaml
+from audio_lottery.grid.draft import TEMPLATE, Cell, Draft, Options
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*(_[A-Za-z0-9.+-]+)*")
 OPTION = re.compile(r"[a-z][a-z0-9_]*")
-TEMPLATE = re.compile(r"\{(exp:)?([A-Za-z0-9_.+-]+)\}")
-Options = dict[str, str | None]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One call. at: axis -> value. exp: the folder of its search. needs: names of the cells that run before it."""
-
-    name: str
-    at: Mapping[str, str]
-    recipe: Path
-    exp: Path
-    options: Mapping[str, str]
-    needs: tuple[str, ...]
-
-    @property
-    def command(self) -> list[str]:
-        """The words of the call."""
-        return ["./run.sh", *(f"--{name}={value}" for name, value in self.options.items())]
+KEYS = {"options", "axes", "prepare", "given"}
 
 
 def read(path: str | Path, overrides: Mapping[str, str] | None = None) -> list[Cell]:
@@ -60,22 +50,36 @@ def read(path: str | Path, overrides: Mapping[str, str] | None = None) -> list[C
     """
     path = Path(path)
     grid = read_yaml(path)
-    for key in grid.keys() - {"options", "axes"}:
-        raise LotteryError(f"{path}: unknown key {key}: known keys: options, axes")
+    for key in grid.keys() - KEYS:
+        raise LotteryError(f"{path}: unknown key {key}: known keys: {', '.join(sorted(KEYS))}")
     if not isinstance(grid.get("axes"), dict) or not grid["axes"]:
         raise LotteryError(f"{path}: axes: nothing to combine: write axes like 'seed: [0, 1, 2]'")
-    axes = {str(name): _axis(values, f"{path}: axes: {name}") for name, values in grid["axes"].items()}
-    base = _options(grid.get("options"), f"{path}: options")
+    overrides = dict(overrides or {})
+    given = _given(grid.get("given"), overrides, f"{path}: given")
+    axes = {str(name): _axis(values, f"{path}: axes: {name}", given) for name, values in grid["axes"].items()}
+    base = _options(grid.get("options"), f"{path}: options", given)
+    first = _axis(grid["prepare"], f"{path}: prepare", given) if grid.get("prepare") else {}
+    plain = {name: option for name, option in base.items() if not TEMPLATE.search(option or "")}
     try:
-        drafts = [_Draft(axes, dict(zip(axes, values, strict=True)), base, path.stem, overrides or {})
+        before = [Draft({"prepare": first}, {"prepare": name}, plain, path.stem, overrides) for name in first]
+        drafts = [Draft(axes, dict(zip(axes, values, strict=True)), base, path.stem, overrides)
                   for values in itertools.product(*axes.values())]
         drafts = [draft for draft in drafts if draft.wanted]
-        return _ordered(_finished(drafts))
+        return _ordered(_after(_finished(before + drafts), list(first)))
     except LotteryError as error:
         raise LotteryError(f"{path}: {error}") from None
 
 
-def _axis(values: Any, where: str) -> dict[str, Options]:
+def _given(names: Any, overrides: dict[str, str], where: str) -> Options:
+    """The options of the command line that are written where the file names them, taken out of ``overrides``."""
+    if not isinstance(names or [], list) or not all(isinstance(name, str) for name in names or []):
+        raise LotteryError(f"{where}: a list of options is expected: write it like [an4_root]")
+    found = {name: overrides.pop(name, None) for name in names or []}
+    return {name: os.path.abspath(value) if value and name.endswith("_root") else value
+            for name, value in found.items()}
+
+
+def _axis(values: Any, where: str, given: Options) -> dict[str, Options]:
     if isinstance(values, list):
         values = dict.fromkeys(map(_text, values))
     if not isinstance(values, dict) or not values:
@@ -84,11 +88,11 @@ def _axis(values: Any, where: str) -> dict[str, Options]:
     for value, options in values.items():
         if not NAME.fullmatch(_text(value) or ""):
             raise LotteryError(f"{where}: {value!r} can't stand in a folder's name: take letters, digits and -+._")
-        made[_text(value)] = _options(options, f"{where}: {value}")
+        made[_text(value)] = _options(options, f"{where}: {value}", given)
     return made
 
 
-def _options(values: Any, where: str) -> Options:
+def _options(values: Any, where: str, given: Options) -> Options:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise LotteryError(f"{where}: a mapping is expected: write lines like 'stage: 5'")
@@ -99,7 +103,9 @@ def _options(values: Any, where: str) -> Options:
             raise LotteryError(f"{where}: {name}: {value!r}: write one value, as on run.sh's command line")
         if name == "asr_tag":
             raise LotteryError(f"{where}: asr_tag: the grid names the folders of experiments: leave it out")
-    return {name: _text(value) for name, value in values.items()}
+    named = {f"{{{name}}}": value for name, value in given.items()}
+    return {name: named.get(value, _text(value)) if isinstance(value, str) else _text(value)
+            for name, value in values.items()}
 
 
 def _text(value: Any) -> str | None:
@@ -109,85 +115,19 @@ def _text(value: Any) -> str | None:
     return str(value)
 
 
-class _Draft:
-    """A cell whose options have not been filled in."""
-
-    def __init__(self, axes: Mapping[str, Mapping[str, Options]], at: Mapping[str, str], base: Options, grid: str,
-                 overrides: Mapping[str, str]):
-        self.axes, self.at, self.options = axes, at, dict(base)
-        for axis, value in at.items():
-            for name, option in axes[axis][value].items():
-                before = self.options.get(name)
-                adds = name.endswith("_args") and before and option
-                self.options[name] = f"{before} {option}" if adds else option
-        self.options.update(overrides)
-        self.name = self.named(at)
-        self.recipe = Path(self._plain(self.options.pop("recipe", None) or "."))
-        self.after = (self.options.pop("after", None) or "").split()
-        self.wanted = self._fits((self.options.pop("only", None) or "").split())
-        self.tag = f"{grid}/{self.name}"
-        self.exp = self.recipe / self._plain(self.options.get("expdir") or "exp") / self.tag
-
-    def named(self, at: Mapping[str, str]) -> str:
-        """seed 0, method imp: seed0_imp."""
-        return "_".join(f"{axis}{value}" if value.replace(".", "").isdigit() else value for axis, value in at.items())
-
-    def _plain(self, text: str) -> str:
-        return TEMPLATE.sub(lambda found: self._value(found[2]), text)
-
-    def _value(self, axis: str) -> str:
-        if axis not in self.at:
-            raise LotteryError(f"{self.name}: {{{axis}}}: no axis of this name: there are {', '.join(self.at)}")
-        return self.at[axis]
-
-    def _axis_of(self, value: str, use: str) -> str:
-        axes = [axis for axis, values in self.axes.items() if value in values]
-        if len(axes) != 1:
-            reason = "on several axes" if axes else "no value of an axis"
-            raise LotteryError(f"{self.name}: {use} {value}, which is {reason}: name one of the values beside it")
-        return axes[0]
-
-    def _fits(self, only: Sequence[str]) -> bool:
-        """Whether the cell has one of the values named, on each axis where some are."""
-        axes = {self._axis_of(value, "only") for value in only}
-        return all(self.at[axis] in only for axis in axes)
-
-    def beside(self, value: str) -> str:
-        """The name of the cell that differs in one value."""
-        axis = self._axis_of(value, "needs")
-        if self.at[axis] == value:
-            raise LotteryError(f"{self.name}: needs {value}, which is the cell itself: name one of the values "
-                               "beside it")
-        return self.named({**self.at, axis: value})
-
-    def _check_planned(self, other: str, cells: Mapping[str, "_Draft"]) -> None:
-        if other not in cells:
-            raise LotteryError(f"{self.name}: needs {other}, which the grid leaves out: change its 'only'")
-
-    def finish(self, cells: Mapping[str, "_Draft"]) -> Cell:
-        """Fill in what other cells' names and places are needed for."""
-        needs = {self.beside(value): None for value in self.after}
-        for other in needs:
-            self._check_planned(other, cells)
-
-        def fill(found: re.Match) -> str:
-            if not found[1]:
-                return self._value(found[2])
-            other = self.beside(found[2])
-            self._check_planned(other, cells)
-            needs[other] = None
-            return os.path.relpath(cells[other].exp, self.recipe)
-
-        options = {name: TEMPLATE.sub(fill, value) for name, value in self.options.items() if value is not None}
-        options["asr_tag"] = self.tag
-        return Cell(self.name, self.at, self.recipe, self.exp, options, tuple(needs))
-
-
-def _finished(drafts: Sequence[_Draft]) -> dict[str, Cell]:
+def _finished(drafts: Sequence[Draft]) -> dict[str, Cell]:
     by_name = {draft.name: draft for draft in drafts}
     if len(by_name) < len(drafts):
         raise LotteryError("axes: two cells have one name: take other values")
     return {name: draft.finish(by_name) for name, draft in by_name.items()}
+
+
+def _after(cells: dict[str, Cell], first: Sequence[str]) -> dict[str, Cell]:
+    """The cells of ``first`` one after the other, all others after the last of them."""
+    for name, cell in cells.items() if first else ():
+        at = first.index(name) if name in first else len(first)
+        cells[name] = replace(cell, needs=(*first[max(at - 1, 0):at], *cell.needs))
+    return cells
 
 
 def _ordered(cells: Mapping[str, Cell]) -> list[Cell]:

@@ -61,6 +61,35 @@ def test_options_of_the_command_line_win(tmp_path):
     assert read(path, {"nj": "2"})[0].options["nj"] == "2"
 
 
+def test_data_is_prepared_before_all_cells_and_one_call_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, {"stage": 5, "fs": 8000, "asr_args": "--seed {seed}", "dense_model": "{exp:dense}"},
+                 seed=[0], method={"imp": None, "dense": {"dense_model": None}})
+    grid = yaml.safe_load(path.read_text()) | {"given": ["a_root", "b_root"], "prepare": {
+        "a": {"recipe": "../a", "stage": 1, "a_root": "{a_root}"}, "b": {"stage": 2, "b_root": "{b_root}"}}}
+    path.write_text(yaml.safe_dump(grid, sort_keys=False))
+    cells = read(path, {"a_root": "some where", "nj": "3"})
+    assert [(cell.name, cell.needs) for cell in cells] == [
+        ("a", ()), ("b", ("a",)), ("seed0_dense", ("b",)), ("seed0_imp", ("b", "seed0_dense"))]
+    assert cells[0].command == ["./run.sh", "--stage=1", "--fs=8000", f"--a_root={tmp_path}/some where", "--nj=3",
+                                "--asr_tag=g/a"]
+    assert cells[1].command == ["./run.sh", "--stage=2", "--fs=8000", "--nj=3", "--asr_tag=g/b"]
+    assert cells[0].recipe == Path("../a") and "a_root" not in cells[3].options
+
+
+@pytest.mark.parametrize("more, named", [
+    ({"given": "a_root"}, "given: a list of options is expected"),
+    ({"prepare": ["../x"]}, "prepare: '../x' can't stand in a folder's name"),
+    ({"prepare": {"a": {"fs": "{seed}"}}}, "a: {seed}: no axis of this name: there are prepare"),
+    ({"prepare": {"imp": None}}, "two cells have one name"),
+])
+def test_bad_preparations_are_one_line(tmp_path, more, named):
+    path = tmp_path / "g.yaml"
+    path.write_text(yaml.safe_dump({"axes": {"method": ["imp"]}, **more}))
+    with pytest.raises(LotteryError, match=named):
+        read(path)
+
+
 @pytest.mark.parametrize("options, axes, named", [
     (None, {}, "axes: nothing to combine"),
     ({"asr_tag": "x"}, {"seed": [0]}, "options: asr_tag: the grid names"),
@@ -90,7 +119,7 @@ def test_bad_grids_are_one_line(tmp_path, options, axes, named):
 def test_unknown_keys_are_refused(tmp_path):
     path = tmp_path / "g.yaml"
     path.write_text("axis: {seed: [0]}\n")
-    with pytest.raises(LotteryError, match="unknown key axis: known keys: options, axes"):
+    with pytest.raises(LotteryError, match="unknown key axis: known keys: axes, given, options, prepare"):
         read(path)
 
 

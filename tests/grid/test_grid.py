@@ -134,6 +134,16 @@ def test_a_second_grid_in_the_folder_is_refused_and_status_shows_the_first(recip
     assert first.wait(timeout=120) == 0
 
 
+def test_a_dry_run_shows_calls_that_a_shell_takes(recipe):
+    write(recipe, {"random_ticket": {"after": "imp"}, "imp": None}, {"lottery_args": "$(touch bad) it's; *"})
+    status, printed, errors = run(recipe, "--dry_run")
+    assert (status, errors) == (0, "") and not (recipe / "exp").exists()
+    assert printed.splitlines()[::2] == ["# seed0_imp", "# seed0_random_ticket, after seed0_imp", "# seed1_imp",
+                                         "# seed1_random_ticket, after seed1_imp"]
+    done = subprocess.run(["bash", "-c", printed], env={**os.environ, "ROOT": str(ROOT)}, capture_output=True)
+    assert done.returncode == 0 and calls(recipe)["seed1_imp"] == ["$(touch bad) it's; *"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ending_a_grid_ends_its_cells(recipe, number):
     write(recipe, {"imp": {"wait": "yes"}})
