@@ -102,6 +102,9 @@ class LotteryConfig:
         if not self.make_allocation().carries and self.granularity == "weight":
             raise LotteryError(f"allocation: {self.allocation} is for weights that go in groups: take allocation: "
                                "uniform, or a granularity such as ffn_channel")
+        if self.make_allocation().choose and self.granularity != "weight":
+            raise LotteryError(f"allocation: {self.allocation} with granularity: {self.granularity}: it compares "
+                               "single weights: take granularity: weight, or allocation: uniform")
         self._check_masks_from()
         self._check_only_rounds()
         check_search(self)

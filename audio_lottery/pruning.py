@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from audio_lottery.allocation import Allocation, Budget, Request, allocations
 from audio_lottery.criteria import Evidence, criteria
+from audio_lottery.errors import LotteryError
 from audio_lottery.gates import join, split
 from audio_lottery.granularity import ByGate, Selector
 from audio_lottery.granularity.weight import Weights
@@ -59,8 +60,13 @@ def _choose(keep: int, mask: Mask, scores: Mapping[str, Scores], allocation: All
             number: int) -> dict[str, Tensor]:
     """Name -> what remains, of tensors that may be gates."""
 
+    if allocation.choose and not selector.exact:
+        raise LotteryError("allocation: it compares single weights, not groups: take granularity: weight, or "
+                           "allocation: uniform")
+    select = allocation.choose or selector.select
+
     def choose(names: Sequence[str], count: int) -> dict[str, Tensor]:
-        return selector.select({n: scores[n] for n in names}, count, {n: mask[n] for n in names})
+        return select({n: scores[n] for n in names}, count, {n: mask[n] for n in names})
 
     def left(names: Sequence[str], count: int) -> dict[str, int]:
         return {name: int(chosen.sum()) for name, chosen in choose(names, count).items()}

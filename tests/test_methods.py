@@ -152,6 +152,7 @@ def test_criteria_differ(tmp_path, imp):
     {"schedule": "densities", "schedule_conf": {"densities": [0.4, 0.1]}},
     {"schedule": "one_shot", "schedule_conf": {"density": 0.1}, "rounds": 1},
     {"allocation": "layerwise"}, {"allocation": "uniform"}, {"allocation": "erk"},
+    {"allocation": "output", "criterion": "wanda"},
     {"allocation": "bounded", "allocation_conf": {"minimum": {"embed": 0.9}}},
     {"granularity": "4x1"}, {"granularity": "16x1", "allocation": "uniform"}, {"granularity": "row"},
     {"granularity": "column", "schedule": "decaying"}, {"granularity": "head", "rate": 0.2},
@@ -259,6 +260,7 @@ def test_bounds_hold(tmp_path):
     # Two heads a layer: 0.7 of them is one, and 0.49 is one again.
     ({"granularity": "head", "allocation": "even"}, "head: round 2 would prune nothing, 3 of 6 groups remain"),
     ({"allocation": "even"}, "even is for weights that go in groups: take allocation: uniform"),
+    ({"allocation": "output", "granularity": "row"}, "compares single weights: take granularity: weight"),
     ({"granularity": "2:4"}, "2:4 cannot give density 0.7000: the nearest that it can is 0.75"),
     ({"restart": "finetune", "rewind": "3it"}, "rewind: 3it with restart: finetune"),
     ({"schedule": "one_shot"}, "needs a density"),

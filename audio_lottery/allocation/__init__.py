@@ -7,6 +7,7 @@ from audio_lottery.allocation import (  # noqa: F401  (they register themselves)
     even,
     everywhere,
     layerwise,
+    output,
     uniform,
 )
 from audio_lottery.allocation.base import Allocation, Budget, Request, allocations, share

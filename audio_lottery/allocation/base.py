@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
+from torch import Tensor
+
 from audio_lottery.errors import LotteryError
 from audio_lottery.mask import Mask
 from audio_lottery.registry import Registry
+from audio_lottery.selection import Scores
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,12 @@ class Allocation:
 
     carries: whether what one budget misses, because groups are not cut, goes to the next. Without that each
     budget is rounded to groups by itself, and the counts need not sum exactly.
+    choose: ``(scores, count, within) -> what remains`` of a budget's tensors, where that is not left to the
+    granularity; such an allocation is for single weights.
     """
 
     carries = True
+    choose: Callable[[Mapping[str, Scores], int, Mapping[str, Tensor]], dict[str, Tensor]] | None = None
 
     def __call__(self, request: Request) -> list[Budget]:
         """Divide a round's count."""

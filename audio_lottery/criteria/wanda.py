@@ -1,7 +1,7 @@
 """Wanda: ``|w|`` times the norm of its input over the data (Sun et al., ICLR 2024).
 
-The input of a convolution's weight is its input channel. The paper compares within an output; where a
-ticket compares is its allocation and granularity (N:M does so).
+The input of a convolution's weight is its input channel. The paper compares within an output, which is
+``allocation: output`` (or N:M): inputs' norms differ between tensors, so one threshold over all says little.
 """
 
 from functools import partial

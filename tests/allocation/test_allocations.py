@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from audio_lottery import granularity
 from audio_lottery.allocation import Request, allocations
-from audio_lottery.criteria import Evidence
+from audio_lottery.allocation.output import level
+from audio_lottery.criteria import Calibration, Evidence
 from audio_lottery.errors import LotteryError
 from audio_lottery.mask import Mask
 from audio_lottery.pruning import prune_to
@@ -75,6 +77,45 @@ def test_copied(ones, tmp_path):
     (tmp_path / "masks").mkdir()
     Mask(other).save(tmp_path / "masks/round_01.safetensors")
     assert list(counts("copied", ones, 800, mask=str(tmp_path)).values()) == [50, 100, 270, 380]
+
+
+def test_output_by_hand():
+    """Wanda's example: a row of small weights keeps as many as a row of large ones."""
+    weights = {"a": torch.tensor([[1.0, 2, 3, 4], [80, 70, 60, 50]]), "b": torch.tensor([5.0, 9, 9, 1])}
+    ones = Mask.ones(weights, weights)
+    output = allocations.get("output")()
+    half = prune_to(6, ones, Evidence.of(weights, ones), "magnitude", output)
+    assert half["a"].tolist() == [[False, False, True, True], [True, True, False, False]]
+    assert half["b"].tolist() == [False, True, True, False]
+    # Of 5, the tensors' shares are 10/3 and 5/3, so 3 and 2: the first row of a has one more; nested.
+    less = prune_to(5, half, Evidence.of(weights, ones), "magnitude", output)
+    assert less["a"].sum(1).tolist() == [2, 1] and less["b"].sum() == 2 and less.is_subset(half)
+    with pytest.raises(LotteryError, match="a: NaN among its scores"):
+        prune_to(6, ones, Evidence.of(weights | {"a": weights["a"] / 0 * 0}, ones), "magnitude", output)
+    rows = granularity.parse("row").bind({"a": (2, 4), "b": (4,)}, None)
+    with pytest.raises(LotteryError, match="compares single weights, not groups: take granularity: weight"):
+        prune_to(6, ones, Evidence.of(weights, ones), "magnitude", output, rows)
+
+
+@pytest.mark.parametrize("alive, keep, kept", [
+    ([4, 4, 4], 7, [3, 2, 2]), ([1, 4, 4], 7, [1, 3, 3]), ([0, 2, 5], 4, [0, 2, 2]), ([1, 1], 2, [1, 1]),
+    ([3, 3], 0, [0, 0]), ([1, 5, 5], 10, [1, 5, 4]),
+])
+def test_outputs_keep_equally_many_as_far_as_they_have_them(alive, keep, kept):
+    assert level(torch.tensor(alive), keep).tolist() == kept
+
+
+def test_wanda_as_in_its_paper():
+    """|w| times the input's norm, the lowest half of each row: norms 1, 2, 3, 4 reorder the first row."""
+    layer = torch.nn.Linear(4, 2, bias=False)
+    layer.weight.data.copy_(torch.tensor([[4.0, 3, 2, -1], [0.4, 0.01, 0.01, -0.2]]))
+    data = [torch.diag(torch.tensor([1.0, 2, 3, 4]))]  # scores 4, 6, 6, 4 and 0.4, 0.02, 0.03, 0.8
+    given = Evidence({"weight": layer.weight}, calibration=Calibration(
+        layer, lambda: data, lambda: data, lambda net, batch: net(batch).sum(), None))
+    mask = prune_to(4, Mask.ones(layer, ["weight"]), given, "wanda", allocations.get("output")())
+    assert mask["weight"].tolist() == [[False, True, True, False], [True, False, False, True]]
+    everywhere = prune_to(4, Mask.ones(layer, ["weight"]), given, "wanda", allocations.get("global")())
+    assert everywhere["weight"].tolist() == [[True] * 4, [False] * 4]
 
 
 def test_bounded_by_hand():
