@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -93,7 +94,8 @@ def fetch(url: str, root: str | Path, inside: str = "", sha256: str | None = Non
 def extract(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     """Unpack a tar archive that holds one folder, as ``folder``: whole, or not at all.
 
-    ``inside`` names the part of that one folder to keep, where it is not the whole.
+    ``inside`` names the part of that one folder to keep, where it is not the whole. gzip's own checksum is checked:
+    of some corpora no other is known.
 
     Raises:
         LotteryError: a damaged archive, or a member that would be written elsewhere.
@@ -103,6 +105,8 @@ def extract(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(temporary, filter="data")
+            while tar.fileobj.read(CHUNK):  # to the end, where gzip keeps the checksum and the size of its content
+                pass
         tops = list(temporary.iterdir())
         if len(tops) != 1 or not (tops[0] / inside).is_dir():
             what = f"folder {inside}" if inside else "one folder"
@@ -110,7 +114,7 @@ def extract(archive: str | Path, folder: str | Path, inside: str = "") -> None:
         os.replace(tops[0] / inside, folder)
     except tarfile.FilterError as error:
         raise LotteryError(f"{archive}: unsafe archive ({error}): remove it and get it elsewhere") from None
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         if getattr(error, "errno", None) is not None:
             raise
         raise LotteryError(f"{archive}: damaged archive ({error}): remove it and start again") from None

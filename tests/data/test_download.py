@@ -141,6 +141,20 @@ def test_a_damaged_archive_is_refused_whole(tmp_path, keep):
     assert not (tmp_path / "corpus").exists()
 
 
+def test_bytes_changed_on_the_way_are_found_by_gzips_own_checksum(tmp_path):
+    """Of AN4 and speechocean762 nobody publishes a checksum."""
+    noise = b"".join(hashlib.sha256(bytes([i, j])).digest() for i in range(100) for j in range(100))  # 10 reads long
+    pack(tmp_path / "a.tgz", ("corpus/audio", noise))
+    data = (tmp_path / "a.tgz").read_bytes()
+    for at in (len(data) // 3, 2 * len(data) // 3, len(data) - 6):  # content, content, checksum
+        changed = bytearray(data)
+        changed[at] ^= 1
+        (tmp_path / "a.tgz").write_bytes(changed)
+        with pytest.raises(LotteryError, match="damaged archive"):
+            download.extract(tmp_path / "a.tgz", tmp_path / "corpus")
+        assert not (tmp_path / "corpus").exists()
+
+
 def test_fetches_a_part_of_an_archive_once(tmp_path):
     (tmp_path / "served").mkdir()
     pack(tmp_path / "served/dev-clean.tar.gz", ("LibriSpeech/README", b"r"), ("LibriSpeech/dev-clean/1/x.flac", b"x"))
