@@ -19,6 +19,9 @@ from audio_lottery.fileio import read_text
 
 # Where in a Kaldi archive an entry begins, and which frames of it: features, and audio of --audio_format flac.ark.
 IN_ARCHIVE = re.compile(r":\d+(\[[^]]*\])?$")
+# What ESPnet's reader of archives would run in a shell, "program |" with or without a place in its output, "| program",
+# and its standard input.
+COMMAND = re.compile(r"\||-$|.*\|[\s:\d\[\],]*$")
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,15 @@ def first_speech(folder: str | Path) -> str:
 
 
 def need_speech(folder: str | Path) -> None:
-    """Raise :class:`LotteryError` unless a set's first file is there, a relative path seen from the recipe's folder."""
+    """Raise :class:`LotteryError` unless a set's first file is there, a relative path seen from the recipe's folder.
+
+    A command in place of a file, on any line, is refused: only stage 2 runs commands, and only where told to.
+    """
+    for number, line in enumerate(read_text(speech_table(folder)).split("\n"), 1):
+        value = " ".join(line.strip().split(maxsplit=1)[1:])  # parted as the reader does
+        if COMMAND.match(value):
+            raise LotteryError(f"{speech_table(folder)}:{number}: {value[:200]!r} is a command, no file: write its "
+                               "output to a file and name that")
     path = IN_ARCHIVE.sub("", first_speech(folder))
     if not Path(path).is_file():
         raise LotteryError(f"{speech_table(folder)}:1: {path}: no such file seen from {Path.cwd()}: start in the "

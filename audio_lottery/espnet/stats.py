@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet.command import Recipe, input_files, parse, speech_table
+from audio_lottery.espnet.command import Recipe, input_files, need_speech, parse, speech_table
 from audio_lottery.espnet.logs import logged_to
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.fileio import read_text, sha256, write_text
@@ -23,6 +23,8 @@ def collect(recipe: Recipe) -> bool:
     for path in (recipe.asr_config, recipe.token_list, *input_files(recipe.train), *input_files(recipe.valid)):
         if not Path(path).is_file():
             raise LotteryError(f"{path}: not found: run stages 1 to 3 first")
+    for folder in (recipe.train, recipe.valid):
+        need_speech(folder)
     inputs = _digest(recipe, command)
     done = out / ".done"
     if done.exists() and read_text(done) == inputs:

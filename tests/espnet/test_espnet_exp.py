@@ -201,6 +201,52 @@ def test_types_of_a_dump(tmp_path, monkeypatch, files, kind):
     need_speech(tmp_path)
 
 
+@pytest.mark.parametrize("value", ["touch touched |", "touch touched |:0", "touch touched | :0", "|touch touched",
+                                   "touch touched |:0[0:9]", "-", "touch touched\t|"])
+@pytest.mark.parametrize("table", ["wav.scp", "feats.scp"])
+def test_a_command_in_a_dump_is_refused_on_any_line(tmp_path, monkeypatch, table, value):
+    """ESPnet's reader of archives would run it in a shell."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.ark").touch()
+    Path(table).write_text(f"a a.ark:3\nb a.ark:9\nc {value}\n")
+    Path("feats_type").write_text("raw\n" if table == "wav.scp" else "fbank\n")
+    with pytest.raises(LotteryError, match=rf"{table}:3: .* is a command, no file"):
+        need_speech(".")
+    Path(table).write_text(f"a a.ark:3\rb {value}\n")  # read by Python as two lines
+    with pytest.raises(LotteryError, match=rf"{table}:2: .* is a command, no file"):
+        need_speech(".")
+
+
+@pytest.mark.parametrize("value", ["a|b/c|d.ark:3", "corpus | old/a.flac", "a -.wav"])
+def test_a_bar_within_a_name_is_no_command(tmp_path, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    path = Path(value.partition(":")[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    Path("wav.scp").write_text(f"a {value}\n")
+    need_speech(".")
+
+
+def test_commands_in_a_dump_are_not_run_by_any_stage(recipe, exp, decode_config, tmp_path, monkeypatch, capfd):
+    """Statistics, training and decoding of a dump from elsewhere, whose second line is a command."""
+    shutil.copytree(recipe.dump, tmp_path / "dump")
+    shutil.copytree(exp, tmp_path / "exp", symlinks=True)
+    monkeypatch.chdir(tmp_path)
+    for name in ("train", "dev"):
+        path = tmp_path / "dump" / name / "wav.scp"
+        keys = [line.split()[0] for line in path.read_text().splitlines()]
+        (tmp_path / "a.ark").touch()
+        path.write_text("".join(f"{key} {'touch touched |:0' if number else 'a.ark:0'}\n"
+                                for number, key in enumerate(keys)))
+    for words in (["stats", *recipe.options(), "--out", "stats"], ["find", *recipe.search(tmp_path / "new")],
+                  ["decode", "exp", "--inference_config", decode_config, "--data", "dump", "--sets", "dev"]):
+        said = [str(word).replace(str(recipe.dump), str(tmp_path / "dump")) for word in words]
+        capfd.readouterr()
+        assert audio_lottery(*said) == 1
+        assert "wav.scp:2: 'touch touched |:0' is a command" in capfd.readouterr().err
+    assert not list(tmp_path.rglob("touched"))
+
+
 def test_run_sh_takes_the_dev_set_from_the_experiment(stock, tmp_path, repo_root):
     """Through a link to run.sh in the recipe's folder, as far as the set-up of the environment."""
     fake = tmp_path / "toolkit"
