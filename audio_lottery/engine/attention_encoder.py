@@ -46,7 +46,8 @@ class Layout:
     normalize_before: bool
     causal: bool = False  # the convolution sees only frames before
     norm_eps: float = LAYER_NORM_EPS
-    batch_norm_eps: float = BATCH_NORM_EPS
+    last_norm_eps: float = LAYER_NORM_EPS
+    conv_norm_eps: float = BATCH_NORM_EPS  # of the norm beside the depthwise convolution
     step = 1  # frames that :meth:`EncoderBuilder.body` makes one of
     streams = False  # the asr task trains with attention to the whole utterance
 
@@ -127,7 +128,7 @@ class EncoderBuilder:
         for block in range(self.layout.blocks):
             self._block(f"{self.BLOCKS}{block}.")
         if self.layout.normalize_before:
-            self._norm(self.LAST_NORM, self.x, self.x)
+            self._norm(self.LAST_NORM, self.x, self.x, self.layout.last_norm_eps)
         return self.x
 
     def _block(self, name: str) -> None:
@@ -229,7 +230,7 @@ class EncoderBuilder:
             wide = self._wide(2 * self.layout.size)
             self.p.linear(source, wide, self._matrix(f"{name}pointwise_conv1"))
             self.p.glu(wide, self.q)
-            gain, shift = self.w.batch_norm(f"{self.prefix}{name}norm", self.layout.batch_norm_eps)
+            gain, shift = self.w.batch_norm(f"{self.prefix}{name}norm", self.layout.conv_norm_eps)
             filters = self._array(f"{name}depthwise_conv.weight")[:, 0] * gain[:, None]
             bias = self._array(f"{name}depthwise_conv.bias") * gain + shift
             self.p.depthwise(self.q, self.k, filters, bias, self.layout.causal)

@@ -42,56 +42,76 @@ class Layout(attention_encoder.Layout):
             activation=activation,
             conv_activation=activation,
             normalize_before=True,
+            conv_norm_eps=attention_encoder.LAYER_NORM_EPS,
             feed_forward=feed_forward,
             gate_activation=conf.get("gate_activation", "identity"),
         )
 
 
-class EncoderBuilder(attention_encoder.EncoderBuilder):
-    """Adds an encoder's operations to a program. Tensors are called ``prefix`` + ESPnet's names."""
+class Branches:
+    """Blocks of two branches, for an :class:`attention_encoder.EncoderBuilder` whose layout is of such blocks."""
 
-    def __init__(self, program, weights, layout: Layout, prefix: str = "encoder."):
-        super().__init__(program, weights, layout, prefix)
-        size = layout.size
-        self.both, self.merged = program.buffer(2 * size), program.buffer(2 * size)
-        self.left, self.right = program.view(self.both, 0, size), program.view(self.both, size, size)
-        self.gates: dict[int, tuple[int, int]] = {}
+    # What ESPnet's asr task calls the parts.
+    FIRST = ("norm_ff_macaron", "feed_forward_macaron.")
+    MLP, GATE, MERGE = "cgmlp.", "cgmlp.csgu.", "depthwise_conv_fusion"
 
-    def _block(self, name: str) -> None:
-        scale = 0.5 if self.layout.macaron else 1.0
-        if self.layout.macaron:
-            self._part(name, self.MACARON, self._feed_forward, scale)
-        self._norm(f"{name}norm_mha", self.x, self.n)
-        self._attention(f"{name}attn.", self.left)(self.n)
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.split: dict[tuple[int, str], tuple[int, int, int]] = {}
+
+    def _branches_block(self, name: str) -> None:
+        layout, scale = self.layout, 0.5 if self.layout.macaron else 1.0
+        if layout.macaron:
+            self._part(name, self.FIRST, self._feed_forward, scale)
+        both, left, right = self._halves(2 * layout.size, "both")
+        self._norm(name + self.ATTENTION[0], self.x, self.n)
+        self._attention(name + self.ATTENTION[1], left)(self.n)
         self._norm(f"{name}norm_mlp", self.x, self.n)
-        self._gated_mlp(f"{name}cgmlp.")
-        self._depthwise(f"{name}depthwise_conv_fusion", self.both, self.merged)
-        self.p.add(self.both, self.merged)
-        self.p.linear(self.merged, self.y, self._matrix(f"{name}merge_proj"))
+        self._gated_mlp(name, right)
+        if layout.kind != "branchformer":
+            merged, *_ = self._halves(2 * layout.size, "merged")
+            self._depthwise(name + self.MERGE, both, merged)
+            self.p.add(both, merged)
+            both = merged
+        self.p.linear(both, self.y, self._matrix(f"{name}merge_proj"))
         self.p.add(self.y, self.x)
-        if self.layout.feed_forward:
+        if layout.feed_forward:
             self._part(name, self.FEED_FORWARD, self._feed_forward, scale)
         self._norm(f"{name}norm_final", self.x, self.x)
 
-    def _depthwise(self, name: str, src: int, dst: int) -> None:
-        self.p.depthwise(src, dst, self._array(f"{name}.weight")[:, 0], self._array(f"{name}.bias"))
+    def _halves(self, channels: int, use: str) -> tuple[int, int, int]:
+        """A buffer and views of its halves, the same for all blocks."""
+        if (channels, use) not in self.split:
+            whole, half = self.p.buffer(channels), channels // 2
+            self.split[channels, use] = (whole, self.p.view(whole, 0, half), self.p.view(whole, half, half))
+        return self.split[channels, use]
 
-    def _gated_mlp(self, name: str) -> None:
-        """From n to the right half of ``both``: half of the channels, times a convolution of the other half."""
+    def _depthwise(self, name: str, src: int, dst: int) -> None:
+        self.p.depthwise(src, dst, self._array(f"{name}.weight")[:, 0], self._array(f"{name}.bias"), self.layout.causal)
+
+    def _gated_mlp(self, block: str, out: int) -> None:
+        """From n to ``out``: half of the channels, times a convolution of the other half."""
+        name, gates = block + self.MLP, block + self.GATE
         inner = self._matrix(f"{name}channel_proj1.0")
-        wide, half = self._wide(inner.rows), inner.rows // 2
-        if half not in self.gates:
-            self.gates[half] = (self.p.view(wide, 0, half), self.p.view(wide, half, half))
-        kept, gate = self.gates[half]
+        wide, kept, gate = self._halves(inner.rows, "gate")
         self.p.linear(self.n, wide, inner)
         self.p.activate(wide, "gelu")
-        self._norm(f"{name}csgu.norm", gate, gate)
-        filtered = self._wide(half)
-        self._depthwise(f"{name}csgu.conv", gate, filtered)
-        if f"{self.prefix}{name}csgu.linear.weight" in self.w:
-            self.p.linear(filtered, gate, self._matrix(f"{name}csgu.linear"))
+        self._norm(f"{gates}norm", gate, gate, self.layout.conv_norm_eps)
+        filtered = self._wide(inner.rows // 2)
+        self._depthwise(f"{gates}conv", gate, filtered)
+        if f"{self.prefix}{gates}linear.weight" in self.w:
+            self.p.linear(filtered, gate, self._matrix(f"{gates}linear"))
             filtered = gate
         if self.layout.gate_activation != "identity":
             self.p.activate(filtered, self.layout.gate_activation)
         self.p.multiply(filtered, kept)
-        self.p.linear(kept, self.right, self._matrix(f"{name}channel_proj2"))
+        self.p.linear(kept, out, self._matrix(f"{name}channel_proj2"))
+
+
+class EncoderBuilder(Branches, attention_encoder.EncoderBuilder):
+    """Adds an encoder's operations to a program. Tensors are called ``prefix`` + ESPnet's names."""
+
+    ATTENTION = ("norm_mha", "attn.")
+
+    def _block(self, name: str) -> None:
+        self._branches_block(name)

@@ -1,22 +1,28 @@
-"""Encoders of ESPnet's ``asr_transducer`` task as engine programs: Conformer blocks, or the toolkit's LSTM and GRU."""
+"""Encoders of ESPnet's ``asr_transducer`` task as engine programs: Conformer, Branchformer and E-Branchformer blocks,
+or the toolkit's LSTM and GRU."""
 
 import math
 from dataclasses import dataclass
 
-from audio_lottery.engine import attention_encoder
+from audio_lottery.engine import attention_encoder, ebranchformer_encoder
 from audio_lottery.engine.config import check_options, integer, refuse, section, switch
 from audio_lottery.engine.ds2_encoder import summed_layer
 from audio_lottery.engine.program import Program
 from audio_lottery.engine.recurrent_encoder import recurrent_type
 from audio_lottery.engine.weights import Weights, by_frequency, taps
+from audio_lottery.errors import LotteryError
 
 SUBSAMPLINGS = {2: ((3, 2), (3, 1)), 4: ((3, 2), (3, 2)), 6: ((3, 2), (5, 3))}  # (kernel, stride) of each convolution
 VGG = [(3, 1, 1), (3, 1, 0), (2, 2, 0)] * 2  # (kernel, stride, padding); the last of three is a maximum
 RECURRENT_NORM_EPS = 1e-5  # torch's default
+KINDS = {"conformer": "conformer", "branchformer": "branchformer", "ebranchformer": "e_branchformer"}
+# What blocks may differ in: sizes that their tensors show, and what only training knows.
+FREE = {"num_blocks", "linear_size", "conv_mod_kernel_size", "depth_conv_kernel_size", "dropout_rate",
+        "att_dropout_rate", "pos_wise_dropout_rate", "conv_mod_norm_momentum"}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Layout(attention_encoder.Layout):
+class Layout(ebranchformer_encoder.Layout):
     """What the configuration says; defaults are ESPnet's."""
 
     vgg: bool = False
@@ -29,35 +35,39 @@ class Layout(attention_encoder.Layout):
     @classmethod
     def read(cls, kind: str, conf: dict) -> "Layout":
         """From ``encoder_conf``; what the engine has not is a :class:`LotteryError`."""
-        blocks = conf["body_conf"]
-        first = blocks[0]
-        refuse(len(blocks) > 1, "transducer encoder with more than one kind of block")
-        refuse(first.get("block_type") not in ("conformer", "rnn"), f"block_type: {first.get('block_type')}")
+        first, count = _blocks(conf["body_conf"])
+        block = first.get("block_type")
+        refuse(block not in (*KINDS, "rnn"), f"block_type: {block}")
         front, main = section(conf, "input_conf"), section(conf, "main_conf")
         vgg, factor = switch(front, "vgg_like", False), integer(front, "subsampling_factor", 4)
         refuse(factor not in ((4,) if vgg else SUBSAMPLINGS), f"subsampling_factor: {factor}")
-        if first["block_type"] == "rnn":
+        if block == "rnn":
             return cls._recurrent(first, vgg, factor)
         check_options("transducer", main, {
             "pos_wise_act_type": ("swish", "relu", "tanh"), "conv_mod_act_type": ("swish", "relu", "tanh"),
             "norm_type": ("layer_norm",), "simplified_att_score": (False,),
         })  # fmt: skip
         refuse(main.get("swish_beta", 1) != 1, "transducer encoder with swish_beta")
+        conformer, eps = block == "conformer", attention_encoder.LAYER_NORM_EPS
+        if not conformer:
+            check_options("transducer", main, {"conv_mod_norm_type": ("layer_norm",)})
         return cls(
-            kind="conformer",
+            kind=KINDS[block],
             size=integer(first, "hidden_size", 0),
             heads=integer(first, "heads", 4),
-            blocks=integer(first, "num_blocks", 1),
+            blocks=count,
             input_layer="",
             relative=True,
-            macaron=True,
-            convolution=True,
+            macaron=block != "branchformer",
+            convolution=conformer,
             activation=main.get("pos_wise_act_type", "swish"),
             conv_activation=main.get("conv_mod_act_type", "swish"),
             normalize_before=True,
             causal=switch(main, "dynamic_chunk_training", False),
-            norm_eps=_epsilon(first, "norm_eps", attention_encoder.LAYER_NORM_EPS),
-            batch_norm_eps=_epsilon(first, "conv_mod_norm_eps", attention_encoder.BATCH_NORM_EPS),
+            norm_eps=_epsilon(first, "norm_eps", eps),
+            last_norm_eps=_epsilon(main, "after_norm_eps", eps),
+            conv_norm_eps=_epsilon(first, "conv_mod_norm_eps", attention_encoder.BATCH_NORM_EPS if conformer else eps),
+            feed_forward=block != "branchformer",
             vgg=vgg,
             factor=factor,
         )
@@ -93,6 +103,16 @@ class Layout(attention_encoder.Layout):
         return espnets if self.vgg else max(espnets, attention_encoder.reach(SUBSAMPLINGS[self.factor]))
 
 
+def _blocks(body: list[dict]) -> tuple[dict, int]:
+    """The first entry of ``body_conf``, and how many blocks there are; they must be alike but for their sizes."""
+    if type(body) is not list or not body or any(type(entry) is not dict for entry in body):
+        raise LotteryError("body_conf: not a list of maps: the ticket is damaged")
+    kept = [{key: value for key, value in entry.items() if key not in FREE} for entry in body]
+    refuse(any(entry != kept[0] for entry in kept), "transducer encoder with more than one kind of block")
+    refuse(len(body) > 1 and kept[0].get("block_type") == "rnn", "transducer encoder with several stacks of layers")
+    return body[0], sum(integer(entry, "num_blocks", 1) for entry in body)
+
+
 def _epsilon(conf: dict, name: str, default: float) -> float:
     value = conf.get(name)
     if value is None:
@@ -101,7 +121,7 @@ def _epsilon(conf: dict, name: str, default: float) -> float:
     return value
 
 
-class EncoderBuilder(attention_encoder.EncoderBuilder):
+class EncoderBuilder(ebranchformer_encoder.Branches, attention_encoder.EncoderBuilder):
     """Adds an encoder's operations to a program. Tensors are called ``prefix`` + ESPnet's names."""
 
     BLOCKS, LAST_NORM = "encoders.blocks.", "encoders.norm_blocks"
@@ -109,6 +129,8 @@ class EncoderBuilder(attention_encoder.EncoderBuilder):
     ATTENTION = ("norm_self_att", "self_att.")
     CONVOLUTION = ("norm_conv", "conv_mod.")
     FEED_FORWARD = ("norm_feed_forward", "feed_forward.")
+    FIRST = ("norm_feed_forward_macaron", "feed_forward_macaron.")
+    MLP, GATE, MERGE = "", "conv_mod.", "depthwise_conv_mod.conv"
 
     def __init__(self, program: Program, weights: Weights, layout: Layout, prefix: str = "encoder."):
         if layout.recurrent:
@@ -132,6 +154,9 @@ class EncoderBuilder(attention_encoder.EncoderBuilder):
             return self._layers(source, arrange)
         self.p.linear(source, self.x, self._matrix("embed.output", arrange))
         return super().body()
+
+    def _block(self, name: str) -> None:
+        (super()._block if self.layout.kind == "conformer" else self._branches_block)(name)
 
     def _vgg(self, source: int) -> int:
         channels = 1

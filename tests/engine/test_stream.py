@@ -14,9 +14,7 @@ GRU_TRANSDUCER = ({"input_conf": {"vgg_like": True, "conv_size": 6}, "body_conf"
                   {"embed_size": 16, "hidden_size": 24})  # fmt: skip
 LSTM_TRANSDUCER = ({"input_conf": {"vgg_like": False, "conv_size": 8, "subsampling_factor": 6}, "body_conf": [LSTM]},
                    "rnn", {"embed_size": 16, "hidden_size": 24})  # fmt: skip
-CAUSAL = ({"main_conf": {"dynamic_chunk_training": True}, "body_conf": [
-    {"block_type": "conformer", "num_blocks": 2, "hidden_size": 32, "linear_size": 64, "heads": 4,
-     "conv_mod_kernel_size": 15}]}, "stateless", {"embed_size": 16})  # fmt: skip
+BLOCK = {"num_blocks": 2, "hidden_size": 32, "linear_size": 64, "heads": 4, "conv_mod_kernel_size": 15}
 ONE_WAY = {"bidirectional": False, "num_layers": 2}
 MODELS = {
     "vgg": ("vgg_rnn", {**ONE_WAY, "hidden_size": 20, "output_size": 16}),
@@ -59,9 +57,16 @@ def test_pieces_are_the_whole(backend, name, transducer, make, sound):
         assert [token.id for token in streaming.transcribe(samples, 16000)] == [token.id for token in tokens]
 
 
-@pytest.mark.parametrize("left", [0, 5, 32])
-def test_a_conformer_trained_with_dynamic_chunks_as_espnet_streams_it(backend, left, transducer, sound):
-    model, ticket = transducer(*CAUSAL)
+def causal(block="conformer"):
+    """A transducer trained with dynamic chunks."""
+    return ({"main_conf": {"dynamic_chunk_training": True}, "body_conf": [{**BLOCK, "block_type": block}]}, "stateless",
+            {"embed_size": 16})  # fmt: skip
+
+
+@pytest.mark.parametrize("left, block", [(0, "conformer"), (5, "conformer"), (32, "conformer"), (5, "branchformer"),
+                                         (5, "ebranchformer")])
+def test_attention_trained_with_dynamic_chunks_as_espnet_streams_it(backend, left, block, transducer, sound):
+    model, ticket = transducer(*causal(block))
     recogniser = Recogniser(ticket, left=left)
     features = recogniser.features(sound(2.7), 16000)
     with torch.no_grad():

@@ -11,6 +11,7 @@ BLOCK = {"block_type": "conformer", "num_blocks": 2, "hidden_size": 32, "linear_
          "conv_mod_kernel_size": 15}  # fmt: skip
 CONFORMER = {"main_conf": {"pos_wise_act_type": "swish", "conv_mod_act_type": "relu"},
              "input_conf": {"vgg_like": False, "subsampling_factor": 4}, "body_conf": [BLOCK]}  # fmt: skip
+BRANCHES = {"hidden_size": 32, "linear_size": 48, "heads": 4, "conv_mod_kernel_size": 15, "norm_eps": 1e-3}
 CAUSAL = {**CONFORMER, "main_conf": {"dynamic_chunk_training": True}}
 LSTM = {"block_type": "rnn", "rnn_type": "lstm", "bidirectional": True, "num_layers": 2, "hidden_size": 20}
 LSTM_DECODER = {"rnn_type": "lstm", "num_layers": 1, "embed_size": 16, "hidden_size": 24}
@@ -18,6 +19,14 @@ CASES = {
     "Conformer, LSTM": (CONFORMER, "rnn", LSTM_DECODER),
     "Conformer with causal convolution and VGG, no state": (
         {**CAUSAL, "input_conf": {"vgg_like": True, "conv_size": 8}}, "stateless", {"embed_size": 18}),
+    "Branchformer, blocks of two sizes": (
+        {"main_conf": {"after_norm_eps": 0.1},
+         "body_conf": [{**BRANCHES, "block_type": "branchformer", "conv_mod_norm_eps": 0.01},
+                       {**BRANCHES, "block_type": "branchformer", "conv_mod_norm_eps": 0.01, "linear_size": 20}]},
+        "rnn", LSTM_DECODER),
+    "E-Branchformer with causal convolution": (
+        {**CAUSAL, "body_conf": [{**BRANCHES, "block_type": "ebranchformer", "num_blocks": 2,
+                                  "depth_conv_kernel_size": 7}]}, "rnn", LSTM_DECODER),
     "BLSTM, two layers of GRU": (
         {"input_conf": {"vgg_like": False, "conv_size": 8, "subsampling_factor": 6}, "body_conf": [LSTM]},
         "rnn", {"rnn_type": "gru", "num_layers": 2, "embed_size": 16, "hidden_size": 24}),
@@ -123,8 +132,13 @@ def test_greedy_takes_the_best_token(engine, transducer, sound):
     ({"decoder": "rwkv"}, "decoder: rwkv"),
     ({"joint_network_conf": {"joint_activation_type": "mish"}}, "joint_activation_type: mish"),
     ({"encoder_conf": {**CONFORMER, "main_conf": {"norm_type": "rms_norm"}}}, "norm_type: rms_norm"),
-    ({"encoder_conf": {**CONFORMER, "body_conf": [{**BLOCK, "block_type": "ebranchformer"}]}}, "ebranchformer"),
-    ({"encoder_conf": {**CONFORMER, "body_conf": [BLOCK, BLOCK]}}, "more than one kind"),
+    ({"encoder_conf": {**CONFORMER, "body_conf": [{**BLOCK, "block_type": "conv1d"}]}}, "conv1d"),
+    ({"encoder_conf": {**CONFORMER, "body_conf": [BLOCK, {**BLOCK, "heads": 2}]}}, "more than one kind"),
+    ({"encoder_conf": {"body_conf": [LSTM, LSTM]}}, "several stacks"),
+    ({"encoder_conf": {"main_conf": {"conv_mod_norm_type": "scale_norm"},
+                       "body_conf": [{**BRANCHES, "block_type": "branchformer"}]}}, "conv_mod_norm_type: scale_norm"),
+    ({"encoder_conf": {**CONFORMER, "input_conf": {"vgg_like": True, "subsampling_factor": 6}}},
+     "subsampling_factor: 6"),
 ])  # fmt: skip
 def test_what_the_engine_cannot_run(engine, change, words, transducer):
     _, ticket = transducer(*CASES["Conformer, LSTM"])
