@@ -132,3 +132,50 @@ def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
         made = config_file.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
         assert (made.rate, made.rounds, str(made.seed)) == (0.5, 4, cell.at["seed"]), cell.name
         assert cell.options["asr_args"] == f"--seed {cell.at['seed']}"
+
+
+def configured(cell, rounds=4):
+    """A cell's ESPnet configuration, once its search's settings hold."""
+    path = Path(cell.options.get("lottery_conf", "conf/lottery/imp.yaml"))
+    made = config_file.load(ROOT / path, cell.options["lottery_args"])
+    assert (made.rate, made.rounds) == (0.5, rounds), cell.name
+    path = cell.recipe / cell.options["asr_config"]
+    return yaml.safe_load(path.read_text())
+
+
+def test_the_noise_of_fsdd_is_heard_by_two_backbones(monkeypatch):
+    monkeypatch.chdir(FSDD)
+    first, second, *cells = read("conf/grid_noise.yaml", {"fsdd_root": "x", "noise_root": "y"})
+    assert [(one.options["stop_stage"], one.options.get("train_snr")) for one in (first, second)] == [
+        ("4", None), ("4", "0 20")]
+    assert {(cell.at["backbone"], cell.options.get("train_snr")) for cell in cells} == {
+        (backbone, snr) for backbone in ("conformer", "ds2") for snr in (None, "0 20")}
+    fronts = [configured(cell)["frontend_conf"] for cell in cells]
+    assert all(front == fronts[0] for front in fronts)  # they share features
+    for cell in (first, second, *cells):
+        assert cell.options["test_snrs"] == "10 5 0 -5" and cell.options["noise_root"] == "y"
+
+
+@pytest.mark.parametrize("recipe, source, data", [
+    ("speechocean762", "egs2/fsdd/asr1", "egs2/fsdd/asr1/data/test_theo_dev_nicolas"), ("fsdd", ".", "data")])
+def test_transfers_begin_from_a_search_of_the_same_model_under_another_seed(monkeypatch, recipe, source, data):
+    here = ROOT / f"egs2/{recipe}/asr1"
+    monkeypatch.chdir(here)
+    cells = {cell.name: cell for cell in read("conf/grid_transfer.yaml", {"fsdd_root": "x"})}
+    for seed in (0, 1):
+        own, found, ticket, mask = (cells[f"seed{seed}_{name}"]
+                                    for name in ("own", "source", "transferred", "transferred_mask"))
+        assert found.recipe.resolve() == (ROOT / source).resolve() and found.options["stop_stage"] == "6"
+        assert found.options["asr_args"].startswith(f"--seed {seed} --seed 1{seed}")  # the last one holds
+        for part in ("frontend_conf", "encoder_conf", "model_conf"):
+            assert configured(found)[part] == configured(own)[part]
+        taken = (here / ticket.options["source_ticket"]).resolve()
+        assert taken == (ROOT / source / found.options["expdir"] / found.options["asr_tag"]).resolve()
+        assert mask.options["source_weights"] == "false" and mask.options["lottery_args"].endswith("--restart fresh")
+        assert {own.name, found.name} <= set(mask.needs) and found.name in ticket.needs
+        tokens = {(here / cell.options["token_list"]).resolve() for cell in (own, ticket, mask)}
+        assert tokens == {ROOT / data / "token_list/word/tokens.txt"}
+    prepared = [cell for cell in cells.values() if "prepare" in cell.at]
+    assert [cell.options["stage"] + cell.options["stop_stage"] for cell in prepared] == ["14", "14"]
+    assert {str(Path.cwd() / "x")} == {cell.options["fsdd_root"] for cell in cells.values()
+                                       if "fsdd_root" in cell.options}

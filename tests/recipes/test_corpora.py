@@ -93,6 +93,14 @@ def test_a_recipe_is_whole(name):
     assert f"--{RECIPES[name][0]}" in (recipe / "README.md").read_text()
 
 
+def test_fsdd_is_whole():
+    """Its run.sh has tests of its own; its GPU configurations take audio of 16 kHz."""
+    recipe = ROOT / "egs2/fsdd/asr1"
+    full = yaml.safe_load((recipe / "conf/full/train_asr_conformer.yaml").read_text())
+    assert full["frontend_conf"]["fs"] == "16k" and "--fs 16000" in (recipe / "README.md").read_text()
+    assert yaml.safe_load((recipe / "conf/train_asr_conformer.yaml").read_text())["frontend_conf"]["fs"] == 8000
+
+
 def test_parts_of_librispeech_stay_one_argument(bare):
     done = run(bare, "--train_parts", "dev-clean dev-other", script=bare / "egs2/librispeech/asr1/run.sh")
     lines = done.stdout.splitlines()
