@@ -4,7 +4,9 @@ Masks are left out where ESPnet computes them from lengths: a trace would freeze
 imports ESPnet; its modules are told apart by what they hold.
 """
 
+import functools
 import inspect
+import math
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,7 @@ class Encoder(torch.nn.Module):
         for module in self.encoder.modules():
             if hasattr(module, "rel_shift") and hasattr(module, "compute_att_score"):  # of the asr_transducer task
                 module.rel_shift = shift
+        compute_positions(self.encoder)
 
     def forward(self, x: torch.Tensor):
         """See the class."""
@@ -70,6 +73,27 @@ def shift(x: torch.Tensor, left_context: int = 0) -> torch.Tensor:
     return padded[:, :, 1:].reshape(batch, heads, n, columns)[..., :n]
 
 
+def compute_positions(network: torch.nn.Module) -> None:
+    """Let the graph compute the sinusoids of positions: a trace would keep ESPnet's table of 5000, often larger than
+    the weights, and end there."""
+    for module in network.modules():
+        table = getattr(module, "pe", None)
+        if not hasattr(module, "extend_pe") or not isinstance(table, torch.Tensor):
+            continue
+        zero = table.new_tensor([0.0, 1.0]).repeat(table.shape[2] // 2)  # sine and cosine of place 0
+        if table[0, 0].equal(zero):
+            module.extend_pe = functools.partial(_extend, module, False)
+        elif table[0, table.shape[1] // 2].equal(zero):
+            module.extend_pe = functools.partial(_extend, module, True)
+
+
+def _extend(module: torch.nn.Module, relative: bool, x: torch.Tensor, left_context: int = 0) -> None:
+    frames, size = x.size(1), module.pe.shape[2]
+    places = torch.arange(frames - 1, -frames, -1) if relative else torch.arange(frames)
+    angles = places[:, None].float() * torch.exp(torch.arange(0, size, 2) * (-math.log(10000.0) / size))
+    module.pe = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[None]
+
+
 class Decoder(torch.nn.Module):
     """Transformer decoder: encoder output, tokens so far [1, n] (the first is <sos/eos>) -> log probabilities of the
     next one [1, tokens]."""
@@ -77,6 +101,7 @@ class Decoder(torch.nn.Module):
     def __init__(self, model: torch.nn.Module):
         super().__init__()
         self.decoder = model.decoder
+        compute_positions(self.decoder)
 
     def forward(self, encoded: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
         """See the class."""

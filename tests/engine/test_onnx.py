@@ -50,6 +50,8 @@ def test_the_same_text(engine, kind, make, sound, tmp_path):
     recogniser = Recogniser(ticket)
     dense, sparse = export(model, tmp_path / "dense"), export(model, tmp_path / "sparse", True)
     assert dense["encoder.onnx"]["difference"] < 1e-5
+    parameters = sum(4 * parameter.numel() for parameter in model.parameters())
+    assert dense["encoder.onnx"]["bytes"] < 1.2 * parameters + 100_000  # no table of positions
     saved = dense["encoder.onnx"]["bytes"] - sparse["encoder.onnx"]["bytes"]
     assert saved > 2 * sum(mask.size for mask in ticket.masks.values())  # of 4 bytes a weight
     for folder in ("dense", "sparse"):
