@@ -1,6 +1,7 @@
 """Keep a finished search for RESULTS.md: its ledger, errors by utterance, configurations and picture, without models.
 
-Writes DIR/{rounds.jsonl,errors.jsonl,lottery.yaml,training.yaml,wer.png,export.json,commands.txt}. Paths are cut:
+Writes DIR/{rounds.jsonl,errors.jsonl,lottery.yaml,training.yaml,wer.png,commands.txt} and, where there is one,
+features.json, source.json (of transferred masks) and export.json. Paths are cut:
 those below the recipe's folder become relative to it, of others the last part stays. A search is kept best in
 egs2/CORPUS/asr1/results/NAME, where audio-lottery results finds it.
 """

@@ -1,7 +1,8 @@
 """Write RESULTS.md, and that of each recipe, from the kept searches (egs2/*/asr1/results) and measurements of a tree.
 
-For each backbone: dense model, extreme and best ticket, controls; noise, transfer, cost, files and speed; and each
-claim of the paper as confirmed, not confirmed or not tested, by stated rules. Nothing in it is typed.
+For each backbone: dense model, extreme and best ticket, controls, and several methods side by side with a picture
+beside their results; noise, transfer, cost, files and speed; and each claim of the paper as confirmed, not confirmed or
+not tested, by stated rules. Nothing in it is typed.
 """
 
 import argparse
@@ -21,9 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the pages, or compare them."""
     from audio_lottery.fileio import read_text, write_text
+    from audio_lottery.report.evidence import collect
+    from audio_lottery.report.evidence_methods import pictures
     from audio_lottery.report.evidence_page import pages
 
-    for path, made in pages(Path(args.root)).items():
+    root = Path(args.root)
+    for path, draw in pictures(collect(root)).items():
+        if not args.check:
+            draw(path)
+            print(path)
+        elif not path.exists():
+            raise LotteryError(f"{path}: no such picture: run audio-lottery results")
+    for path, made in pages(root).items():
         if not args.check:
             write_text(path, made)
             print(path)

@@ -13,11 +13,12 @@ from audio_lottery.config_file import load
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_text, read_yaml
 from audio_lottery.report.compare import Run
+from audio_lottery.report.recipe import backbone, told_apart, traits
 
 # What makes two trainings the same recipe; data, seeds, noise and what a round starts from are told apart otherwise.
 RECIPE = ("encoder", "encoder_conf", "decoder", "decoder_conf", "joint_network_conf", "model_conf", "frontend_conf",
           "normalize", "specaug_conf", "optim", "optim_conf", "scheduler", "scheduler_conf", "max_epoch", "batch_type",
-          "batch_bins", "batch_size", "accum_grad", "token_type")
+          "batch_bins", "batch_size", "accum_grad", "token_type", "input_size")
 # Keys in which searches of one method may differ.
 FREE = {"rounds": 8, "rate": 0.2, "only_rounds": None, "full_rounds": "last", "seed": 0}
 CLEAN = "clean speech"
@@ -25,13 +26,18 @@ CLEAN = "clean speech"
 
 @dataclass(frozen=True)
 class Kept:
-    """One kept search. where: its corpus and split. training: its noise. method: its preset's name."""
+    """One kept search. home: where its RESULTS.md lies. where: its corpus and split. traits: of its recipe, in words.
+
+    training: its noise. method: its preset's name.
+    """
 
     run: Run
     config: LotteryConfig
+    home: Path
     where: str
     backbone: str
     recipe: str
+    traits: Mapping[str, str]
     training: str
     method: str
     dev: str
@@ -40,6 +46,11 @@ class Kept:
     def folder(self) -> Path:
         """Where it is kept."""
         return self.run.folder
+
+    @property
+    def name(self) -> str:
+        """Its folder below the recipe's results."""
+        return str(self.folder.relative_to(self.home / "results"))
 
     @cached_property
     def commands(self) -> list[str]:
@@ -50,17 +61,17 @@ class Kept:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Searches of one recipe on one corpus and split; ``number`` tells recipes of one backbone apart, from 1."""
+    """Searches of one recipe on one corpus and split; ``apart``: what tells it from others of its backbone."""
 
     backbone: str
     where: str
-    number: int
+    apart: str
     searches: Sequence[Kept]
 
     @property
     def name(self) -> str:
         """As in tables."""
-        return self.backbone + (f" ({self.number})" if self.number > 1 else "")
+        return ", ".join(filter(None, [self.backbone, self.apart]))
 
     @property
     def trainings(self) -> list[str]:
@@ -89,11 +100,15 @@ def collect(root: Path) -> list[Experiment]:
     for ledger in ledgers:
         one = read(ledger.parent, root, presets)
         groups.setdefault((one.where, one.backbone), {}).setdefault(one.recipe, []).append(one)
-    return [Experiment(backbone, where, number, searches) for (where, backbone), recipes in sorted(groups.items())
-            for number, searches in enumerate(sorted(recipes.values(), key=_age), 1)]
+    made = []
+    for (where, kind), recipes in sorted(groups.items()):
+        ranked = sorted(recipes.values(), key=_rank)
+        apart = told_apart([searches[0].traits for searches in ranked])
+        made += [Experiment(kind, where, *one) for one in zip(apart, ranked, strict=True)]
+    return made
 
 
-def _age(searches: Sequence[Kept]) -> tuple[int, str]:
+def _rank(searches: Sequence[Kept]) -> tuple[int, str]:
     """The recipe with most searches first, then by name."""
     return -len(searches), str(min(one.folder for one in searches))
 
@@ -104,24 +119,14 @@ def read(folder: Path, root: Path, presets: Mapping[str, LotteryConfig]) -> Kept
     config = load(folder / "lottery.yaml")
     train, dev = (_data(training, f"{name}_data_path_and_name_and_type") for name in ("train", "valid"))
     split = next((part for part in dev.parts if part not in ("dump", "raw", "fbank", dev.name)), "")
-    corpus = folder.relative_to(root).parts[1]
+    home = root.joinpath(*folder.relative_to(root).parts[:3])  # results may lie deeper in it
     recipe = json.dumps({key: training.get(key) for key in RECIPE}, sort_keys=True)
-    return Kept(Run.read(folder), config, f"{corpus}, {split.replace('_', ' ')}" if split else corpus,
-                backbone(training), recipe, noise(training, train.name), method(folder, config, presets), dev.name)
-
-
-def backbone(training: Mapping) -> str:
-    """What a recogniser is made of, from its training configuration."""
-    encoder = training.get("encoder") or ""
-    if training.get("joint_network_conf") is not None:
-        blocks = (training.get("encoder_conf") or {}).get("body_conf") or [{}]
-        return f"RNN transducer, {_NAMES.get(blocks[0].get('block_type', encoder), encoder)} encoder"
-    ctc = (training.get("model_conf") or {}).get("ctc_weight", 0.5) == 1
-    return f"{_NAMES.get(encoder, encoder)}, {'CTC' if ctc else 'CTC and attention'}"
-
-
-_NAMES = {"conformer": "Conformer", "transformer": "Transformer", "e_branchformer": "E-Branchformer",
-          "ds2": "CNN-LSTM (Deep Speech 2)", "vgg_rnn": "CNN-LSTM (VGG)", "rnn": "LSTM", "lstm": "LSTM"}
+    run, stored = Run.read(folder), folder / "features.json"
+    size = next((row["numel_whole"] for row in run.rows.values() if "numel_whole" in row), None)
+    words = traits(training, read_json(stored)["frontend_conf"] if stored.exists() else None, size)
+    where = ", ".join(filter(None, [home.parent.name, split.replace("_", " ")]))
+    return Kept(run, config, home, where, backbone(training), recipe, words, noise(training, train.name),
+                method(folder, config, presets), dev.name)
 
 
 def noise(training: Mapping, train: str) -> str:

@@ -1,16 +1,18 @@
 """RESULTS.md at the top and of each recipe: what kept searches and measurements say, generated, never typed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_json, read_jsonl, read_text
-from audio_lottery.report import noise, parity
+from audio_lottery.fileio import read_text
+from audio_lottery.report import evidence_methods, parity
 from audio_lottery.report.claims import Verdict, clean_tests, verdicts
 from audio_lottery.report.compare import Point
-from audio_lottery.report.compare_table import cells, legend
+from audio_lottery.report.compare_table import legend
 from audio_lottery.report.evidence import Experiment, collect
+from audio_lottery.report.evidence_parts import cost, noisy, sizes, speed, transfer
+from audio_lottery.report.evidence_tables import table, text_table, title, wer
 from audio_lottery.report.findings import Findings, findings
+from audio_lottery.report.recipe import said
 from audio_lottery.report.table import MISSING, p_value, percent
 
 CONTROLS = {"random_pruning": "random pruning", "layer_shuffle": "shuffled within layers",
@@ -39,9 +41,6 @@ A rule judges each claim on each experiment, on its test sets; numbers on the de
 *20%, 4.4%, matching*: confirmed where the ticket keeps no more than that, and the paired test finds it worse than the
 dense model on none of them. *Better, worse*: confirmed where the paired test says so at 0.05 on all of them. What is
 not confirmed is not thereby refuted: a few hundred words tell little apart."""
-COSTS = """\
-Training steps of each method's ticket nearest the extreme one: its own training, what was trained before to find it,
-and both in steps of the dense model, each weighed by the multiply-accumulates that remain."""
 
 
 def pages(root: Path) -> dict[Path, str]:
@@ -49,7 +48,7 @@ def pages(root: Path) -> dict[Path, str]:
     experiments = collect(root)
     recipes: dict[Path, list[Experiment]] = {}
     for one in experiments:
-        recipes.setdefault(one.searches[0].folder.parent.parent, []).append(one)
+        recipes.setdefault(one.searches[0].home, []).append(one)
     return {root / "RESULTS.md": _top(root, experiments, list(recipes)),
             **{folder / "RESULTS.md": _recipe(root, folder, several) for folder, several in recipes.items()}}
 
@@ -58,9 +57,9 @@ def _top(root: Path, experiments: Sequence[Experiment], recipes: Sequence[Path])
     clean = [one for experiment in experiments for one in findings(experiment)]
     names = ", ".join(f"[{folder.parent.name}]({folder.relative_to(root)}/RESULTS.md)" for folder in recipes)
     return _joined(HEAD.format(recipes=names), READING, *_tickets(clean),
-                   "## What the paper claims", _claims(verdicts(experiments)), *_noise(experiments),
-                   *_transfer(clean), "## What a ticket costs", _cost(clean), *_sizes(experiments),
-                   *parity.section(root, table), *_speed(root))
+                   *evidence_methods.section(clean, root), "## What the paper claims", _claims(verdicts(experiments)),
+                   *noisy(experiments), *transfer(clean), *cost(clean), *sizes(experiments),
+                   *parity.section(root, table), *speed(root))
 
 
 def _recipe(root: Path, folder: Path, experiments: Sequence[Experiment]) -> str:
@@ -69,7 +68,8 @@ def _recipe(root: Path, folder: Path, experiments: Sequence[Experiment]) -> str:
     about, top = folder / "results" / "about.md", "../" * len(folder.relative_to(root).parts) + "RESULTS.md"
     return _joined(RECIPE_HEAD.format(corpus=folder.parent.name, top=top),
                    read_text(about).strip() if about.exists() else "", READING, *_tickets(clean),
-                   "## All rounds", legend("imp"), *(part for one in clean for part in _details(one, folder)))
+                   *evidence_methods.section(clean, folder), "## All rounds", legend("imp"),
+                   *(part for one in clean for part in evidence_methods.details(one, folder)))
 
 
 def _joined(*sections: str) -> str:
@@ -94,7 +94,16 @@ def summary(one: Findings, dataset: str) -> str:
     having = {key.split(",")[0] for key in one.searches}
     missing = [name for method, name in CONTROLS.items() if method not in having]
     note = f"Not run: {', '.join(missing)}." if missing else ""
-    return "\n\n".join(filter(None, [f"### {_title(one)}, {dataset}{size}", table(heads, rows), note]))
+    about = "; ".join(filter(None, [said(one.traits), _pruned(one)])) + "."
+    return "\n\n".join(filter(None, [f"### {title(one)}, {dataset}{size}", about, table(heads, rows), note]))
+
+
+def _pruned(one: Findings) -> str:
+    """How much each round of the reference prunes, over which seeds."""
+    searches = one.searches[one.reference]
+    rates = " or ".join(dict.fromkeys(f"{100 * each.config.rate:g}%" for each in searches))
+    seeds = ", ".join(str(each.run.seed) for each in sorted(searches, key=lambda each: each.run.seed))
+    return f"{rates} of what is left pruned a round; seed{'s' * (len(searches) > 1)} {seeds}"
 
 
 def _row(one: Findings, name: str, point: Point, dataset: str) -> list[str]:
@@ -107,132 +116,6 @@ def _row(one: Findings, name: str, point: Point, dataset: str) -> list[str]:
             p_value(score.p_dense) if score and score.p_dense is not None else MISSING]
 
 
-def wer(one: Findings, point: Point, dataset: str) -> str:
-    """Mean, interval and spread over seeds."""
-    score, interval = point.scores.get(dataset), one.interval(point, dataset)
-    if score is None:
-        return MISSING
-    text = f"{score.mean:.1f}" + (f" [{interval[0]:.1f}, {interval[1]:.1f}]" if interval else "")
-    return text + (f" ± {score.spread:.1f}" if score.spread is not None else "")
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return table(heads, rows).replace("---:", "---", len(heads) - 1)
-
-
 def _claims(several: Sequence[Verdict]) -> str:
-    return JUDGING + "\n\n" + _text_table(["claim", "on", "verdict", "numbers"], [
+    return JUDGING + "\n\n" + text_table(["claim", "on", "verdict", "numbers"], [
         [one.claim, one.where or MISSING, f"**{one.verdict}**", one.why or MISSING] for one in several])
-
-
-
-def _noise(experiments: Sequence[Experiment]) -> list[str]:
-    """WER by training condition, density and SNR."""
-    made = []
-    for experiment in experiments:
-        ledgers = {f"{training}, seed {kept.run.seed}": list(kept.run.rows.values())
-                   for training in experiment.trainings for kept in experiment.methods(training).get("imp", [])}
-        tag = next((tag for rows in ledgers.values() for row in rows for tag in row.get("scores", {})), None)
-        try:
-            tables = noise.collect(ledgers, tag)
-        except LotteryError:
-            continue  # nothing of it was scored on noisy sets
-        text = noise.to_markdown(tables).replace("## ", "#### ")
-        made.append(f"### {experiment.name}, {experiment.where}\n\n{text}")
-    return ["## Noise", *(made or ["No kept search was scored on noisy test sets."])]
-
-
-def _transfer(clean: Sequence[Findings]) -> list[str]:
-    """Transferred tickets beside the corpus's own."""
-    made = []
-    for one in clean:
-        points = [point for method in one.searches if method.startswith("transferred") for point in one.tickets(method)]
-        if not points:
-            continue
-        own = [point for point in (one.near(one.reference, each.density_whole) for each in points) if point]
-        rows = [[point.method, percent(point.density_whole), *(wer(one, point, name) for name in one.tests),
-                 *(_p(point, name) for name in one.tests)]
-                for point in [*filter(None, [one.dense]), *dict.fromkeys(own), *points]]
-        heads = ["ticket", "model %", *(f"{name} WER" for name in one.tests), *(f"{name} p" for name in one.tests)]
-        made.append(f"### {_title(one)}\n\n" + table(heads, rows))
-    return ["## Transfer", *(made or ["No kept search took its masks from another corpus."])]
-
-
-def _p(point: Point, name: str) -> str:
-    score = point.scores.get(name)
-    return MISSING if score is None or score.p_dense is None else p_value(score.p_dense)
-
-
-def _cost(clean: Sequence[Findings]) -> str:
-    rows = []
-    for one in clean:
-        at = one.extreme or one.best
-        for method in one.searches:
-            point = one.near(method, at.density_whole) if at else None
-            if point:
-                cost = [MISSING if value is None else f"{value:.0f}"
-                        for value in (point.cost.own, point.cost.search, point.cost.dense)]
-                rows.append([_title(one), method, percent(point.density_whole), *cost])
-    return COSTS + "\n\n" + table(["experiment", "method", "model %", "own steps", "to find it", "all, dense"], rows)
-
-
-def _sizes(experiments: Sequence[Experiment]) -> list[str]:
-    """Files of exported tickets, from the export.json of stage 9."""
-    rows = []
-    for experiment in experiments:
-        for kept in experiment.searches:
-            path = kept.folder / "export.json"
-            for one in read_json(path)["files"] if path.exists() else ():
-                rows.append([experiment.name, kept.method, str(kept.run.seed), str(one["round"]), one["file"],
-                             f"{one['bytes']:,}", f"{one['dense_bytes'] / one['bytes']:.1f}"])
-    heads = ["experiment", "method", "seed", "round", "file", "bytes", "dense fp32 weights over it"]
-    return ["## Files", table(heads, rows) if rows else "No kept search has exported files (stage 9)."]
-
-
-def _speed(root: Path) -> list[str]:
-    """What benchmarks printed, one JSON object a line."""
-    made = []
-    for path in sorted((root / "benchmarks" / "results").glob("*.jsonl")):
-        if path == root / parity.FILE:
-            continue
-        for one in read_jsonl(path):
-            rows = one.pop("rows", None) or [{key: one.pop(key) for key in list(one) if key != "processor"}]
-            about = ", ".join(f"{value}" if key == "processor" else f"{key} {value}" for key, value in one.items())
-            heads = list(dict.fromkeys(key for row in rows for key in row))
-            shown = [[_cell(row.get(key)) for key in heads] for row in rows]
-            made.append("\n\n".join(filter(None, [f"### `benchmarks/{path.stem}.py`", about, table(heads, shown)])))
-    return ["## Speed", *(made or ["No measurement is kept (benchmarks/results/NAME.jsonl)."])]
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _details(one: Findings, folder: Path) -> list[str]:
-    """All rounds of all methods, how they were made, pictures."""
-    first = one.searches[one.reference][0]
-    row = one.row(one.points[0])
-    size = f"{row['numel_whole']:,} parameters, {row['numel_scope']:,} in scope" if "numel_whole" in row else ""
-    facts = [size, f"{row.get('epochs')} epochs a round", f"decoding {one.inference}", f"tickets chosen on {one.dev}",
-             ", ".join(f"{key} {value}" for key, value in (row.get("versions") or {}).items())]
-    kept = [each for several in one.searches.values() for each in several]
-    commands = list(dict.fromkeys(line for each in kept for line in each.commands))
-    ledgers = ", ".join(f"[{each.folder.name}]({each.folder.relative_to(folder)}/rounds.jsonl)" for each in kept)
-    picture = first.folder / "wer.png"
-    drawn = picture.exists()
-    return [f"### {_title(one)}", "; ".join(filter(None, facts)) + f". Ledgers: {ledgers}.",
-            table(*cells(one.points)), "\n".join(["```sh", *commands, "```"]) if commands else "",
-            f"![WER against remaining weights, {first.folder.name}]({picture.relative_to(folder)})" if drawn else ""]
-
-
-def _title(one: Findings) -> str:
-    several = len(findings(one.experiment)) > 1
-    return f"{one.experiment.name} ({one.experiment.where}{', ' + one.inference if several else ''})"

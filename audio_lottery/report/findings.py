@@ -33,6 +33,11 @@ class Findings:
         return next(iter(self.searches))
 
     @property
+    def traits(self) -> Mapping[str, str]:
+        """Of the recipe, in words."""
+        return self.searches[self.reference][0].traits
+
+    @property
     def dev(self) -> str:
         """The set that chooses."""
         return self.searches[self.reference][0].dev

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from audio_lottery.data.features import ABOUT, training_set
 from audio_lottery.errors import LotteryError
 from audio_lottery.export.shipping import recorded
 from audio_lottery.fileio import atomic_path, read_json, read_text, read_yaml, write_json, write_jsonl, write_text
@@ -41,6 +42,10 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
         if (exp / name).is_file():
             written.append(out / name)
             write_text(written[-1], yaml.safe_dump(without_paths(read_yaml(exp / name), recipe)))
+    about = _features(exp, recipe)
+    if about:
+        written.append(out / "features.json")
+        write_json(written[-1], about)
     if (exp / "source" / "about.json").is_file():
         written.append(out / "source.json")
         write_json(written[-1], without_paths(read_json(exp / "source" / "about.json"), recipe))
@@ -53,6 +58,13 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
         written.append(out / "commands.txt")
         write_text(written[-1], "".join(f"{without_paths(line, recipe)}\n" for line in lines))
     return written
+
+
+def _features(exp: Path, recipe: Path | None) -> dict | None:
+    """How the features were computed that a search was trained from; None for audio and where they are gone."""
+    folder = training_set(read_yaml(exp / "training.yaml")) if (exp / "training.yaml").is_file() else None
+    path = folder and (recipe or Path()) / folder / ABOUT
+    return {"frontend_conf": read_json(path)["frontend_conf"]} if path and path.is_file() else None
 
 
 def without_paths(value: object, recipe: Path | None) -> object:

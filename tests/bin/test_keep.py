@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from audio_lottery.bin import cli, keep
-from audio_lottery.fileio import write_jsonl, write_text
+from audio_lottery.fileio import read_json, write_json, write_jsonl, write_text
 from audio_lottery.ledger import Ledger
 
 
@@ -39,6 +39,15 @@ def test_keeps_what_results_need_without_paths(exp, tmp_path, capsys):
     assert yaml.safe_load((out / "lottery.yaml").read_text())["scope"]["exclude"] == ["(^|/)a/b"]
     assert (out / "commands.txt").read_text() == "run.sh --fsdd_root 'fsdd' --rounds 3\n"
     assert str(tmp_path) not in "".join(path.read_text() for path in out.iterdir())
+
+
+def test_what_stored_features_are_is_kept_too(exp, tmp_path, capsys):
+    data = [["dump/fbank/train/feats.scp", "speech", "kaldi_ark"]]
+    write_text(exp / "training.yaml", yaml.safe_dump({"train_data_path_and_name_and_type": data}))
+    conf = {"fs": 8000, "hop_length": 160}
+    write_json(exp.parents[2] / "dump/fbank/train/feats.json", {"frontend_conf": conf, "features": {}})
+    assert cli.main(keep, [str(exp), str(tmp_path / "kept")]) == 0
+    assert read_json(tmp_path / "kept" / "features.json") == {"frontend_conf": conf}
 
 
 def test_named_commands_stand_for_the_report_s(exp, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """RESULTS.md from kept searches: numbers and verdicts below are computed by hand."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from audio_lottery.bin import cli, results
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import write_json, write_jsonl, write_text
 from audio_lottery.report.claims import CONFIRMED, NOT, UNTESTED, verdicts
-from audio_lottery.report.evidence import backbone, collect, noise
+from audio_lottery.report.evidence import collect, noise
 from audio_lottery.report.evidence_page import pages
 from audio_lottery.report.findings import findings
+from audio_lottery.report.recipe import backbone, told_apart, traits
 
 ROOT = Path(__file__).parents[2]
 UTTERANCES = [f"u{n}" for n in range(10)]
@@ -144,6 +146,54 @@ def test_backbones():
     assert backbone({"encoder": "transformer", "decoder": "transformer"}) == "Transformer, CTC and attention"
     assert backbone({"encoder": "rnn", "encoder_conf": {"body_conf": [{"block_type": "conformer"}]},
                      "joint_network_conf": {}}) == "RNN transducer, Conformer encoder"
+
+
+def test_recipes_of_one_backbone_say_what_differs(root):
+    first = {**CONFORMER, "frontend": "default", "frontend_conf": {"fs": 8000, "hop_length": 80}}
+    kept(root, "imp", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)}, training=first)
+    stored = {**CONFORMER, "frontend": None, "input_size": 40, "max_epoch": 3}
+    for seed in (0, 1):
+        folder = kept(root, f"grid/s{seed}", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)}, training=stored, seed=seed)
+        write_json(folder / "features.json", {"frontend_conf": {"fs": 8000, "hop_length": 160}})
+    names = [one.name for one in collect(root)]
+    assert names == ["Conformer, CTC, frames of 20 ms", "Conformer, CTC, frames of 10 ms"]
+    line = "Frames of 20 ms, 40 stored filterbanks, 3 epochs a round; 20% of what is left pruned a round; seeds 0, 1."
+    assert f"\n\n{line}\n\n" in pages(root)[root / "RESULTS.md"]
+    one = traits({"max_epoch": 2})
+    assert told_apart([one]) == [""]
+    assert told_apart([one, {**one, "epochs": "9 epochs a round"}]) == ["2 epochs a round", "9 epochs a round"]
+    assert told_apart([one, one]) == ["recipe 1", "recipe 2"]
+
+
+METHODS = {"imp": "imp", "pruning": "random_pruning", "ticket": "random_ticket", "rigl": "rigl"}
+
+
+def test_methods_of_a_grid_stand_side_by_side(root, capsys):
+    """Results in a folder of their own: one page for the recipe, links and pictures that hold."""
+    for name, preset in METHODS.items():
+        for seed in (0, 1) if preset != "rigl" else (0,):
+            worse = ALL if preset in ("random_pruning", "rigl") else ONE
+            density = 0.3 if preset == "rigl" else 0.16
+            folder = kept(root, f"grid/{name}_seed{seed}", {0: (1.0, NONE, NONE), 1: (0.5, ONE, ONE),
+                                                            2: (density, ONE, worse)}, preset=preset, seed=seed)
+            write_text(folder / "commands.txt", f"./run.sh --seed {seed} --x {name}\n")
+            write_text(folder / "wer.png", "")
+    assert cli.main(results, ["--root", str(root)]) == 0
+    home = root / "egs2/digits/asr1"
+    made = {path: path.read_text() for path in pages(root)}
+    assert list(made) == [root / "RESULTS.md", home / "RESULTS.md"]
+    for page, text in made.items():
+        links = re.findall(r"\]\(([^)#]+)\)", text)
+        assert links and [link for link in links if not (page.parent / link).exists()] == []
+        assert "| random_pruning | 2 | **5.0 ± 0.0** | 50.0 ± 0.0†\\* |" in text
+        assert "| rigl (one seed) | 1 | **5.0** | - |" in text  # none of its tickets is near 16%
+        assert "| random_ticket | 2 | **5.0 ± 0.0** | **5.0 ± 0.0** |" in text
+    assert "[seed 1](results/grid/imp_seed1/rounds.jsonl)" in made[home / "RESULTS.md"]
+    assert "<summary>The 7 commands</summary>" in made[home / "RESULTS.md"]
+    picture, = home.glob("results/methods_*.png")
+    picture.unlink()
+    assert cli.main(results, ["--root", str(root), "--check"]) == 1
+    assert "no such picture: run audio-lottery results" in capsys.readouterr().err
 
 
 def test_command_writes_and_checks(root, capsys):

@@ -2,7 +2,7 @@
 
 from audio_lottery.fileio import write_jsonl
 from audio_lottery.report import parity
-from audio_lottery.report.evidence_page import table
+from audio_lottery.report.evidence_tables import table
 
 OTHER = {"utterance": "u7", "reference": "ONE", "espnet": "ONE", "engine": "NINE"}
 
