@@ -10,13 +10,16 @@ from audio_lottery.engine.config import check_options, integer, refuse, switch
 from audio_lottery.engine.program import Program
 from audio_lottery.engine.weights import BATCH_NORM_EPS, Weights, by_frequency, taps
 
-# Convolutions in front: (kernel, stride) of each, over time and frequency alike.
+# Convolutions in front: (kernel, stride) of each; conv2d's over time and frequency alike, conv1d's over time.
 SUBSAMPLINGS = {
     "conv2d": ((3, 2), (3, 2)),
     "conv2d1": ((3, 1), (3, 1)),
     "conv2d2": ((3, 2), (3, 1)),
     "conv2d6": ((3, 2), (5, 3)),
     "conv2d8": ((3, 2), (3, 2), (3, 2)),
+    "conv1d1": ((3, 1), (3, 1)),
+    "conv1d2": ((3, 1), (3, 2)),
+    "conv1d3": ((3, 1), (5, 3)),
 }
 LAYER_NORM_EPS = 1e-12  # ESPnet's own LayerNorm
 EMBED_NORM_EPS = 1e-5  # torch's default
@@ -153,17 +156,20 @@ class EncoderBuilder:
                 self.p.activate(self.x, "relu")
             self.p.affine(self.x, self.x, np.full(self.layout.size, scale), np.zeros(self.layout.size))
         else:
-            source, channels = self._convolutions(source, SUBSAMPLINGS[self.layout.input_layer])
+            flat = self.layout.input_layer.startswith("conv1d")
+            source, channels = self._convolutions(source, SUBSAMPLINGS[self.layout.input_layer], flat)
             out = "embed.out" if f"{self.prefix}embed.out.weight" in self.w else "embed.out.0"  # as before 202611
             self.p.linear(source, self.x, self._matrix(out, by_frequency(channels), scale=scale))
         if not self.layout.relative:
             self.p.positions(self.x)
 
-    def _convolutions(self, source: int, shapes: Iterable[tuple[int, int]]) -> tuple[int, int]:
-        channels = 1
+    def _convolutions(self, source: int, shapes: Iterable[tuple[int, int]], flat: bool = False) -> tuple[int, int]:
+        """The last one's output and its channels; flat: over time alone, the features being channels."""
+        channels = self.p.channels(source) if flat else 1
         for i, (kernel, stride) in enumerate(shapes):
-            matrix = self._matrix(f"embed.conv.{2 * i}", taps)
-            source = self.p.conv(source, matrix, channels, (kernel, kernel), (stride, stride), activation="relu")
+            matrix = self._matrix(f"embed.conv.{2 * i}", None if flat else taps)
+            sides = ((1, kernel), (1, stride)) if flat else ((kernel, kernel), (stride, stride))
+            source = self.p.conv(source, matrix, channels, *sides, activation="relu")
             channels = matrix.rows
         return source, channels
 

@@ -47,6 +47,9 @@ CASES = {
                            "macaron_ffn": False, "input_layer": "conv2d6"}),
     "transformer, linear": ("transformer", {**TRANSFORMER, "input_layer": "linear"}),
     "transformer, conv2d8": ("transformer", {**TRANSFORMER, "input_layer": "conv2d8"}),
+    "transformer, conv1d2": ("transformer", {**TRANSFORMER, "input_layer": "conv1d2"}),
+    "E-Branchformer, conv1d1": ("e_branchformer", {**EBRANCHFORMER, "num_blocks": 1, "input_layer": "conv1d1"}),
+    "E-Branchformer, conv1d3": ("e_branchformer", {**EBRANCHFORMER, "num_blocks": 1, "input_layer": "conv1d3"}),
 }  # fmt: skip
 
 
