@@ -80,9 +80,9 @@ be run alone, again, and continued after it was stopped.
 Stages
   1  data preparation: local/data.sh makes $datadir/{$train_set,$valid_set,$test_sets}; validated
   2  audio to one rate and format in $dumpdir/raw; too short and too long training utterances dropped;
-     speed perturbation, noise and filterbanks at will
+     speed perturbation, noise and filterbanks where asked for
   3  token list
-  4  feature statistics; an n-gram language model at will
+  4  feature statistics; an n-gram language model where asked for
   5  dense training (round 0), with the initial weights kept
   6  rounds of pruning, rewinding and training, as --lottery_conf says
   7  decoding of every round, in parallel jobs; before it the language model's weight is tuned on the dev set
@@ -96,7 +96,7 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --ngpu N                        GPUs for training, of each node [$ngpu]
   --num_nodes N                   nodes that train together, in a job of Slurm's (cmd.sh); elsewhere: processes on
                                   this machine's CPU [$num_nodes]
-  --host NAME,...                 or machines that ssh reaches, as ESPnet's launcher takes them: host1,host2:0:1
+  --host NAME,...                 or machines that ssh reaches, as ESPnet's launcher takes them: host1,host2:0:1 [none]
   --datadir, --dumpdir, --expdir  where data, audio and experiments go [$datadir, $dumpdir, $expdir]
   --train_set, --valid_set NAME   [$train_set, $valid_set]
   --test_sets 'NAME ...'          [$test_sets]
@@ -111,12 +111,13 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --allow_pipes true|false        run the commands in wav.scp, with your rights, or refuse them [$allow_pipes]
   --speed_perturb_factors '...'   train on each utterance at these speeds, e.g. '0.9 1.0 1.1' [none]
   --noise_root '...'              noise: folders of audio, each split into train, valid and test, quoted as for a
-                                  shell; white, pink, and babble of the training set's voices
+                                  shell; white, pink, and babble of the training set's voices [none]
   --train_snr 'LOW HIGH'          mix noise into the training set, at an SNR in dB between these [clean]
   --noise_mode dumped|on_the_fly  noise written once in stage 2, or drawn anew in each epoch [$noise_mode]
   --noise_prob P                  probability of a training utterance to get noise [$noise_prob]
   --test_snrs '...'               more test sets, with noise at these SNRs in dB: test_snr10 for 10 [none]
-  --noise_experiment true         a search for each of --noise_levels, one table of WER by density and SNR
+  --noise_experiment true|false   a search for each of --noise_levels, one table of WER by density and SNR
+                                  [$noise_experiment]
   --noise_levels '...'            what they are trained on [$noise_levels]
   --token_type TYPE               word, char, bpe or unigram [$token_type]
   --nbpe N                        SentencePiece vocabulary, for bpe and unigram [$nbpe]
@@ -127,6 +128,7 @@ Options (defaults in brackets; a configuration is looked for here, then in $root
   --lm_text '...'                 its texts, one sentence a line [the training set's]
   --ngram_file FILE               a model made elsewhere, instead [of stage 4]
   --lm_weights, --lm_penalties '...'   its weights and the insertion penalties tried on the dev set
+                                  [$lm_weights; $lm_penalties]
   --espnet_exp DIR                from stage 5: an experiment of a stock ESPnet recipe (exp/asr_train_...), whose
                                   configuration, data, tokens and statistics are taken; start in the recipe's folder
   --token_list FILE               from stage 5: a tokens.txt made elsewhere, bpe.model beside it [of stage 3]

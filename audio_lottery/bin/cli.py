@@ -16,12 +16,20 @@ TOKEN_TYPES = ("word", "char", "bpe", "unigram")
 
 
 class Formatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults that tell something: not those of options that are simply off."""
+    """Shows defaults as they are written on a command line, but for flags, which are off."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default in (None, False, "") or isinstance(action.default, list):
+        value = action.default
+        if "(default" in (action.help or ""):
             return action.help
-        return super()._get_help_string(action)
+        if action.type is str2bool and value is not None:
+            return f"{action.help} (default: {str(value).lower()})"
+        if isinstance(value, list | tuple):
+            return f"{action.help} (default: {' '.join(map(str, value))})" if value else action.help
+        return action.help if value is None or value is False or value == "" else super()._get_help_string(action)
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return "true|false" if action.type is str2bool else super()._get_default_metavar_for_optional(action)
 
 
 class Parser(argparse.ArgumentParser):
