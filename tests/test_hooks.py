@@ -11,9 +11,11 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from audio_lottery import ranks
 from audio_lottery.errors import LotteryError
 from audio_lottery.hooks import attach
 from audio_lottery.mask import Mask
+from audio_lottery.processes import end
 from audio_lottery.scope import find_scope
 
 
@@ -231,7 +233,8 @@ def _distributed(rank: int, folder: str) -> None:
         optimizer.step()
         assert mask.violations(net) == {}
     torch.save(net.state_dict(), f"{folder}/{rank}.pth")
-    dist.destroy_process_group()
+    ranks.leave()
+    end(0)
 
 
 def test_two_ranks_average_masked_gradients(tmp_path):

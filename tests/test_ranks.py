@@ -14,6 +14,7 @@ from audio_lottery.criteria import Calibration, Evidence, criteria
 from audio_lottery.errors import LotteryError
 from audio_lottery.hooks import attach
 from audio_lottery.mask import Mask
+from audio_lottery.processes import end
 
 SCORED = ("snip", "grasp", "taylor", "fisher", "wanda")
 
@@ -78,7 +79,8 @@ def work(rank: int, world: int, folder: str) -> None:
     torch.save({"mask": dict(mask), "state": state, "gradient": gradient, "scores": shared}, f"{folder}/{rank}.pth")
     with open(f"{folder}/{rank}.json", "w") as stream:
         json.dump(said, stream)
-    dist.destroy_process_group()
+    ranks.leave()
+    end(0)
 
 
 @pytest.mark.parametrize("world", [2, 4])

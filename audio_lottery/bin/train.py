@@ -40,4 +40,6 @@ def run(args) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.main(sys.modules[__name__]))
+    from audio_lottery.processes import end
+
+    end(cli.main(sys.modules[__name__]))

@@ -1,8 +1,8 @@
 """Training in processes of its own: on several GPUs, on several nodes by ESPnet's launcher, on CPUs by gloo."""
 
 import contextlib
-import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audio_lottery.errors import LotteryError
+from audio_lottery.processes import end_with_parent
 
 # Names the process whose end a training on the same machine does not outlive.
 STARTER = "AUDIO_LOTTERY_STARTER"
 # Seconds that ranks have to end by themselves when one of them failed.
 GRACE = 10.0
+# What a rank says that misses another: whatever that one said is the cause.
+MISSES = re.compile(r"gloo|NCCL|Connection (closed|reset)|Broken pipe|Socket", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,13 @@ class _Process:
                 with contextlib.suppress(OSError), open(self.log, "a", encoding="utf-8") as stream:
                     stream.write(line)
 
+    def misses_another(self) -> bool:
+        """Whether it ended because another one had."""
+        if self.popen.returncode <= 0:
+            return False
+        self.reader.join(GRACE)
+        return bool(self.said and MISSES.search(self.said))
+
     def complaint(self, rank: int, ranks: int) -> str:
         code = self.popen.returncode
         if code < 0 and ranks > 1:
@@ -145,12 +155,17 @@ class _Process:
 
 def _first_failed(started: list[_Process]) -> int | None:
     """Wait for all; the number of the one that failed first, a killed one before those that missed it."""
+    patience = None
     while True:
         codes = [one.popen.poll() for one in started]
         failed = [number for number, code in enumerate(codes) if code]
         if failed:
-            return min(failed, key=lambda number: codes[number])
-        if None not in codes:
+            first = min(failed, key=lambda number: (codes[number], started[number].misses_another()))
+            # One whose connections are closed may not be seen to have ended yet.
+            patience = patience or time.monotonic() + GRACE
+            if None not in codes or not started[first].misses_another() or time.monotonic() > patience:
+                return first
+        elif None not in codes:
             for one in started:
                 one.reader.join()
             return None
@@ -178,17 +193,6 @@ def end_with_starter() -> None:
     starter = os.environ.pop(STARTER, None)
     if starter is None or not sys.platform.startswith("linux"):
         return
-    _end_with_parent()
+    end_with_parent()
     if os.getppid() != int(starter):  # it ended before the line above
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def end_with_parent() -> None:
-    """The same for a process that ESPnet spawned, one a GPU."""
-    if sys.platform.startswith("linux"):
-        _end_with_parent()
-
-
-def _end_with_parent() -> None:
-    death_signal = 1  # PR_SET_PDEATHSIG of linux/prctl.h
-    ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)

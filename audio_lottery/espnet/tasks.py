@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.espnet import launch
 from audio_lottery.espnet.logs import quiet
 from audio_lottery.espnet.noise import NoisyTaskMixin
 from audio_lottery.espnet.trainer import TicketTrainerMixin
 from audio_lottery.fileio import read_yaml
+from audio_lottery.processes import end, end_with_parent
 
 if TYPE_CHECKING:
     from espnet2.tasks.abs_task import AbsTask
@@ -33,12 +33,13 @@ class SpawnedTaskMixin:
         if not args.multiprocessing_distributed or multiprocessing.parent_process() is None:
             super().main_worker(args)
             return
-        launch.end_with_parent()
+        end_with_parent()
         try:
             super().main_worker(args)
         except LotteryError as error:
             print(f"audio-lottery train: error: {error}", file=sys.stderr)
-            sys.exit(1)
+            end(1)
+        end(0)
 
 
 def ticket_aware(task: "type[AbsTask]") -> "type[AbsTask]":

@@ -37,6 +37,7 @@ import sys
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from audio_lottery.bin import cli, train
+from audio_lottery.processes import end
 
 steps = 0
 def spoil(optimizer, *_):
@@ -46,7 +47,7 @@ def spoil(optimizer, *_):
         with torch.no_grad():
             optimizer.param_groups[0]["params"][0].view(-1)[0] += 1e-6
 register_optimizer_step_post_hook(spoil)
-sys.exit(cli.main(train, prog="audio-lottery train"))
+end(cli.main(train, prog="audio-lottery train"))
 """
 
 

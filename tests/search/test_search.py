@@ -8,13 +8,14 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
-from audio_lottery import hooks, snapshot
+from audio_lottery import hooks, ranks, snapshot
 from audio_lottery.config import LotteryConfig
 from audio_lottery.errors import LotteryError
 from audio_lottery.invariants import check_masks
 from audio_lottery.layout import Layout
 from audio_lottery.ledger import Ledger
 from audio_lottery.mask import Mask
+from audio_lottery.processes import end
 from audio_lottery.rounds import search
 from audio_lottery.search.session import begin
 
@@ -230,7 +231,8 @@ def _rank(rank: int, folder: str, kind: type) -> None:
         assert session.mask.violations(network) == {}
         optimizer.zero_grad()
     torch.save([session.mask.digest(), network.state_dict()], f"{folder}/{rank}.pth")
-    dist.destroy_process_group()
+    ranks.leave()
+    end(0)
 
 
 def test_two_ranks_hold_the_same_mask(backend, tmp_path):
