@@ -35,7 +35,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         # Writers may have replaced the file by one of their own, with other permissions.
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~umask())
         fsync(temporary)
         os.replace(temporary, path)
         fsync(path.parent)
@@ -53,7 +53,8 @@ def sweep(path: str | Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that new files don't get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

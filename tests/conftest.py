@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -61,6 +61,52 @@ def stopping():
         return type("Stopping", (kind,), {method: stop})()
 
     return make
+
+
+# Found by every Python with the gate's environment; os.replace and Path.rename are renames too.
+AT_GATE = """
+import fnmatch, os, sys, time
+
+seen = 0
+
+def hook(event, arguments):
+    global seen
+    if event == "os.rename" and fnmatch.fnmatch(os.fsdecode(arguments[1]), {pattern!r}):
+        seen += 1
+        if seen == {number}:
+            open({reached!r}, "w").close()
+            while not os.path.exists({passed!r}):
+                time.sleep(0.02)
+
+sys.addaudithook(hook)
+"""
+
+
+class Gate:
+    """Where processes with ``environment`` wait: before the ``number``-th file that one of them renames to a name like
+    ``pattern``. So a fault comes at the same moment however busy the machine is."""
+
+    def __init__(self, folder: Path, pattern: str, number: int = 1):
+        self.reached, self.passed = folder / "reached", folder / "passed"
+        (folder / "sitecustomize.py").write_text(AT_GATE.format(
+            pattern=pattern, number=number, reached=str(self.reached), passed=str(self.passed)))
+        self.environment = {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "OMP_NUM_THREADS": "1"}
+
+    def wait(self, process: subprocess.Popen, said: Callable[[], str] = str) -> None:
+        """Until a process stands there. said: what to show when ``process`` ends before."""
+        while not self.reached.exists():
+            assert process.poll() is None, said()
+            time.sleep(0.02)
+
+    def open(self) -> None:
+        """Let them go on."""
+        self.passed.touch()
+
+
+@pytest.fixture
+def gate(tmp_path) -> Callable[..., Gate]:
+    """``(pattern, number=1) ->`` a Gate."""
+    return lambda *where: Gate(Path(tempfile.mkdtemp(prefix="gate", dir=tmp_path)), *where)
 
 
 @pytest.fixture
@@ -129,7 +175,7 @@ PartitionName=main Nodes=ALL Default=YES
     processes = [subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
                  for command, log in zip(commands, logs, strict=True)]
     try:
-        for _ in range(300):
+        for _ in range(1500):
             up = subprocess.run([programs["scontrol"], "show", "node", "--oneliner"], env=env, capture_output=True,
                                 text=True)
             if "State=IDLE " in up.stdout:

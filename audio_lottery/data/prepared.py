@@ -6,6 +6,7 @@ from pathlib import Path
 
 from audio_lottery.data import done, kaldi
 from audio_lottery.errors import LotteryError
+from audio_lottery.lock import locked
 
 TABLES = ("text", "utt2spk", "spk2utt", "wav.scp")
 
@@ -29,14 +30,15 @@ def prepare_once(
     if done.finished(marker, key_here):
         print(f"{name}: already prepared in {out}")
         return
-    sets = build(wav_dir / key[:8])
-    os.sync()  # the audio is on the disk before a table names it
-    marker.unlink(missing_ok=True)
-    write_sets(out, sets)
-    files: list[Path] = []
-    for subset, data in sets.items():
-        files += [out / subset / table for table in TABLES] + [Path(path) for path in data.wav.values()]
-    done.finish(marker, key_here, files)
+    with locked(out, "preparation of data", beside=True):
+        sets = build(wav_dir / key[:8])
+        os.sync()  # the audio is on the disk before a table names it
+        marker.unlink(missing_ok=True)
+        write_sets(out, sets)
+        files: list[Path] = []
+        for subset, data in sets.items():
+            files += [out / subset / table for table in TABLES] + [Path(path) for path in data.wav.values()]
+        done.finish(marker, key_here, files)
 
 
 def write_sets(out: Path, sets: dict[str, kaldi.DataDir]) -> None:

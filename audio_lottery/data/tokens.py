@@ -9,6 +9,7 @@ from pathlib import Path
 from audio_lottery import fileio
 from audio_lottery.data import done, kaldi
 from audio_lottery.errors import LotteryError
+from audio_lottery.lock import locked
 
 VERSION = 1  # raise when the output changes
 BLANK, UNKNOWN, SOS_EOS, SPACE = "<blank>", "<unk>", "<sos/eos>", "<space>"
@@ -27,14 +28,18 @@ def make_tokens(text: str | Path, out: str | Path, token_type: str, nbpe: int) -
         LotteryError: a damaged text, a reserved symbol in it, or an ``nbpe`` the text cannot give.
     """
     out = Path(out)
-    sentencepiece = token_type in ("bpe", "unigram")
     table = kaldi.read_table(text)
     lines = [" ".join(table[key].split()) for key in sorted(table)]
-    key = done.digest("tokens", VERSION, token_type, nbpe if sentencepiece else 0, lines)
+    key = done.digest("tokens", VERSION, token_type, nbpe if token_type in ("bpe", "unigram") else 0, lines)
     if done.finished(out / MARKER, key):
         return len(kaldi.read_lines(out / TOKENS)) - 1
+    with locked(out, "making of tokens", beside=True):
+        return _write(lines, text, out, token_type, nbpe, key)
+
+
+def _write(lines: list[str], text: str | Path, out: Path, token_type: str, nbpe: int, key: str) -> int:
     files = [out / TOKENS]
-    if sentencepiece:
+    if token_type in ("bpe", "unigram"):
         model, symbols = train_sentencepiece(lines, token_type, nbpe, text)
         with fileio.atomic_path(out / MODEL) as temporary:
             temporary.write_bytes(model)

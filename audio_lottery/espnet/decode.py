@@ -14,6 +14,7 @@ from audio_lottery.espnet.logs import logged_to, native_stderr_to, quiet
 from audio_lottery.espnet.models import averaged_model_file
 from audio_lottery.fileio import read_text, read_yaml, sha256, write_text
 from audio_lottery.lm.fusion import check_ngram
+from audio_lottery.lock import locked
 
 # The inference command of each task; ours are ESPnet's, knowing the further encoders.
 COMMANDS = {
@@ -78,15 +79,15 @@ def decode(decoding: Decoding, job: int, jobs: int) -> int:
     done, wanted = output / ".done", f"{jobs} {decoding.digest(keys)}\n"
     if done.exists() and read_text(done) == wanted:
         return 0
-    done.unlink(missing_ok=True)
-    key_file = decoding.folder / "logdir" / f"keys.{job}.scp"
-    write_text(key_file, "".join(f"{line}\n" for line in keys))
-    for table in TABLES:
-        (output / "1best_recog" / table).unlink(missing_ok=True)
-    if keys:
-        _infer(decoding, key_file, output)
-    output.mkdir(parents=True, exist_ok=True)
-    write_text(done, wanted)
+    with locked(output, "decoding", beside=True):
+        done.unlink(missing_ok=True)
+        key_file = decoding.folder / "logdir" / f"keys.{job}.scp"
+        write_text(key_file, "".join(f"{line}\n" for line in keys))
+        for table in TABLES:
+            (output / "1best_recog" / table).unlink(missing_ok=True)
+        if keys:
+            _infer(decoding, key_file, output)
+        write_text(done, wanted)
     return len(keys)
 
 

@@ -20,6 +20,7 @@ from audio_lottery.data import audio, done, kaldi
 from audio_lottery.data.features import ABOUT, TENSORS, Features
 from audio_lottery.data.folder import make_folder
 from audio_lottery.errors import LotteryError
+from audio_lottery.processes import end_with_parent
 
 VERSION = 2  # raise when the output changes
 
@@ -96,7 +97,8 @@ def _write(data: kaldi.DataDir, folder: Path, final: Path, conf: dict, nj: int) 
         results = [_extract(*jobs[0])]
     else:
         # A fork of a process with threads may hang.
-        with ProcessPoolExecutor(len(jobs), multiprocessing.get_context("forkserver")) as pool:
+        context = multiprocessing.get_context("forkserver")
+        with ProcessPoolExecutor(len(jobs), context, end_with_parent) as pool:
             results = list(pool.map(_extract, *zip(*jobs, strict=True)))
     where = {utterance: (f"{final / job[1].name}:{offset}", frames)
              for job, result in zip(jobs, results, strict=True) for utterance, (offset, frames) in result.items()}

@@ -8,6 +8,7 @@ from audio_lottery.espnet.command import Recipe, input_files, need_speech, parse
 from audio_lottery.espnet.logs import logged_to
 from audio_lottery.espnet.tasks import get_task
 from audio_lottery.fileio import read_text, sha256, write_text
+from audio_lottery.lock import locked
 
 
 def collect(recipe: Recipe) -> bool:
@@ -29,15 +30,17 @@ def collect(recipe: Recipe) -> bool:
     done = out / ".done"
     if done.exists() and read_text(done) == inputs:
         return False
-    done.unlink(missing_ok=True)
     parse(recipe.task, command)
-    with logged_to(out / "stats.log"):
-        get_task(recipe.task).main(cmd=command)
-    vocabulary = len(read_text(recipe.token_list).splitlines())
-    for part in ("train", "valid"):
-        lines = read_text(out / part / "text_shape").splitlines()
-        write_text(out / part / f"text_shape.{recipe.token_type}", "".join(f"{line},{vocabulary}\n" for line in lines))
-    write_text(done, inputs)
+    with locked(out, "collection of statistics", beside=True):
+        done.unlink(missing_ok=True)
+        with logged_to(out / "stats.log"):
+            get_task(recipe.task).main(cmd=command)
+        vocabulary = len(read_text(recipe.token_list).splitlines())
+        for part in ("train", "valid"):
+            lines = read_text(out / part / "text_shape").splitlines()
+            write_text(out / part / f"text_shape.{recipe.token_type}",
+                       "".join(f"{line},{vocabulary}\n" for line in lines))
+        write_text(done, inputs)
     return True
 
 

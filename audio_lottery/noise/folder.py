@@ -1,6 +1,7 @@
 """A noisy copy of a data folder."""
 
 import functools
+import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,8 +13,10 @@ from audio_lottery import fileio
 from audio_lottery.data import audio, done, kaldi
 from audio_lottery.data.format import file_name
 from audio_lottery.errors import LotteryError
+from audio_lottery.lock import locked
 from audio_lottery.noise.mix import Mixer
 from audio_lottery.noise.sources import Babble, Recordings
+from audio_lottery.processes import end_with_parent
 
 VERSION = 1  # raise when the output changes
 MARKER, RECORD = ".noise.done", "noise.jsonl"
@@ -37,6 +40,11 @@ def write_noisy(source: str | Path, out: str | Path, mixer: Mixer, settings: Seq
     key = done.digest("noise", VERSION, list(settings), tables, stamps, files)
     if done.finished(out / MARKER, key):
         return 0
+    with locked(out, "preparation of data", beside=True):
+        return _write(data, out, mixer, key, nj)
+
+
+def _write(data: kaldi.DataDir, out: Path, mixer: Mixer, key: str, nj: int) -> int:
     if out.exists() and any(out.iterdir()) and not (out / MARKER).exists() and not (out / RECORD).exists():
         raise LotteryError(f"{out}: holds files this command did not write: move it away, or choose another --out")
     (out / MARKER).unlink(missing_ok=True)
@@ -59,7 +67,9 @@ def _run(function, utterances: list[str], nj: int) -> Iterator[dict]:
     if nj <= 1 or len(utterances) < 2:
         yield from map(function, utterances)
         return
-    with ProcessPoolExecutor(min(nj, len(utterances))) as pool:
+    # A fork of a process with threads may hang.
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(nj, len(utterances)), context, end_with_parent) as pool:
         yield from pool.map(function, utterances, chunksize=32)
 
 
