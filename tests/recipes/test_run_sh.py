@@ -151,3 +151,7 @@ def test_fsdd_options_reach_data_preparation(tmp_path):
     assert words.stdout.splitlines() == [
         "--fsdd_root", str(corpus), "--protocol", "speaker_independent",
         "--test_speaker", "theo", "--dev_speaker", "nicolas"]
+    link = tmp_path / "espnet/egs2/fsdd"  # as docs/espnet.md links it into an ESPnet checkout
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "egs2/fsdd")
+    assert run(tmp_path, "--fsdd_root", corpus.name, "--nj", "3", script=link / "asr1/run.sh").stdout == done.stdout
