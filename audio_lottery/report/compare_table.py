@@ -41,11 +41,12 @@ def legend(reference: str) -> str:
     return (
         "model, scope: weights that remain, of all and of those that may be pruned. WER: mean ± standard deviation "
         "over seeds (no ±: one seed).\n"
-        f"p: of the paired permutation test for \"worse than\" the dense models, and than {_named(reference)}'s "
-        "tickets of the nearest density, errors summed over the seeds by utterance; from 0.05 on it matches.\n"
+        f"p: of the paired permutation test for \"worse than\" the dense models (p dense), and than {reference}'s "
+        f"tickets of the nearest density (p {_brief(reference)}), errors summed over the seeds by utterance; from 0.05 on "
+        "it matches.\n"
         "steps: of the ticket's own training. to find: training steps before that. all, dense: both in steps of the "
         "dense model, each weighed by the multiply-accumulates that remain. "
-        f"of {_brief(reference)}'s: all steps over those of {_brief(reference)}'s ticket of the nearest density.\n"
+        f"of {_brief(reference)}'s: all steps over those of {reference}'s ticket of the nearest density.\n"
         "Batches that data-driven criteria look at are not counted."
     )
 
@@ -53,10 +54,6 @@ def legend(reference: str) -> str:
 def _brief(reference: str) -> str:
     """A name for heads of columns, which a folder's name would make wide."""
     return reference if len(reference) <= LONG else "first"
-
-
-def _named(reference: str) -> str:
-    return reference if _brief(reference) == reference else f"{_brief(reference)} ({reference})"
 
 
 def to_json(points: Sequence[Point]) -> list[dict]:

@@ -37,7 +37,7 @@ def plot_front(models: Sequence[Model], axis: str, dataset: str, *paths: str | P
     axes.plot([one.cost for one in models], [one.wer for one in models], "o", color=COLOURS[0], markersize=5,
               label="round")
     axes.step([one.cost for one in best], [one.wer for one in best], where="post", color=COLOURS[1],
-              label="Pareto front")
+              marker="o", markersize=9, markerfacecolor="none", label="Pareto front")
     for one in models:
         axes.annotate(str(one.round), (one.cost, one.wer), xytext=(4, 4), textcoords="offset points", fontsize=7)
     dense = next((one for one in models if one.round == 0), None)

@@ -150,6 +150,9 @@ def test_no_sideways_scrolling(browser, page, width):
                             "one => one.getBoundingClientRect().right > innerWidth && !one.closest('.hidden'))"
                             ".map(one => one.textContent.slice(0, 60))")
     assert [text for text in wide if not text.startswith("reference:")] == []
+    # The first column stays in sight and must leave room for those that move beside it.
+    assert browser.evaluate("Math.max(...[...document.querySelectorAll('td:first-child')].map("
+                            "cell => cell.getBoundingClientRect().width))") < width / 2
 
 
 def test_light_and_dark(browser, page):
