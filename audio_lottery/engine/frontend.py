@@ -24,9 +24,8 @@ class LogMel:
                 "audio-lottery export_onnx"
             )
         length = integer(conf, "win_length", self.n_fft) if conf.get("win_length") else self.n_fft
-        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
         left = (self.n_fft - length) // 2
-        self.window = np.pad(hann, (left, self.n_fft - length - left)).astype(np.float32)
+        self.window = np.pad(hann(length), (left, self.n_fft - length - left))
         self.filters = weights.array("frontend.logmel.melmat")  # [n_fft / 2 + 1, mels]
         if self.filters.ndim != 2 or len(self.filters) != self.n_fft // 2 + 1 or length > self.n_fft:
             raise LotteryError("frontend_conf: does not fit the mel filters: the ticket is damaged")
@@ -50,6 +49,13 @@ class LogMel:
         spectrum = np.fft.rfft(frames * self.window)
         power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         return np.log(np.maximum(power @ self.filters, np.float32(1e-10)))
+
+
+def hann(length: int) -> np.ndarray:
+    """The window as torch rounds it: angles and sums in float32. An exact one would change the features of quiet bands
+    beside loud ones by 1e-4."""
+    angles = np.arange(length, dtype=np.float32) * np.float32(2 * np.pi / length)
+    return np.float32(0.5) - np.float32(0.5) * np.cos(angles.astype(np.float64)).astype(np.float32)
 
 
 class LogMelStream:
