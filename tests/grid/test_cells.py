@@ -148,8 +148,8 @@ def test_the_noise_of_fsdd_is_heard_by_two_backbones(monkeypatch):
     first, second, *cells = read("conf/grid_noise.yaml", {"fsdd_root": "x", "noise_root": "y"})
     assert [(one.options["stop_stage"], one.options.get("train_snr")) for one in (first, second)] == [
         ("4", None), ("4", "0 20")]
-    assert {(cell.at["backbone"], cell.options.get("train_snr")) for cell in cells} == {
-        (backbone, snr) for backbone in ("conformer", "ds2") for snr in (None, "0 20")}
+    assert {(cell.at["seed"], cell.at["backbone"], cell.options.get("train_snr")) for cell in cells} == {
+        (seed, backbone, snr) for seed in "01" for backbone in ("conformer", "ds2") for snr in (None, "0 20")}
     fronts = [configured(cell)["frontend_conf"] for cell in cells]
     assert all(front == fronts[0] for front in fronts)  # they share features
     for cell in (first, second, *cells):
