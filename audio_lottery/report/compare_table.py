@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from audio_lottery.report.compare import Point, Score, nearest
-from audio_lottery.report.table import MISSING, p_value, percent
+from audio_lottery.report.table import MISSING, p_value, percent, steps
 
 LONG = 10  # characters of a method's name in heads of columns
 
@@ -42,8 +42,8 @@ def legend(reference: str) -> str:
         "model, scope: weights that remain, of all and of those that may be pruned. WER: mean ± standard deviation "
         "over seeds (no ±: one seed).\n"
         f"p: of the paired permutation test for \"worse than\" the dense models (p dense), and than {reference}'s "
-        f"tickets of the nearest density (p {_brief(reference)}), errors summed over the seeds by utterance; from 0.05 on "
-        "it matches.\n"
+        f"tickets of the nearest density (p {_brief(reference)}), errors summed over the seeds by utterance; from 0.05 "
+        "on it matches.\n"
         "steps: of the ticket's own training. to find: training steps before that. all, dense: both in steps of the "
         "dense model, each weighed by the multiply-accumulates that remain. "
         f"of {_brief(reference)}'s: all steps over those of {reference}'s ticket of the nearest density.\n"
@@ -70,9 +70,9 @@ def _cells(point: Point, sets: Sequence[str]) -> list[str]:
     cells = [name, str(point.number), str(len(point.seeds)), percent(point.density_whole), percent(point.density_scope)]
     for one in sets:
         score = point.scores.get(one)
-        cells += [_wer(score), *map(_p, _tests(score))]
+        cells += [_wer(score), *map(p_value, _tests(score))]
     share = MISSING if point.share is None else f"{point.share:.2f}"
-    return [*cells, *map(_steps, (point.cost.own, point.cost.search, point.cost.dense)), share]
+    return [*cells, *map(steps, (point.cost.own, point.cost.search, point.cost.dense)), share]
 
 
 def _sets(points: Sequence[Point]) -> list[str]:
@@ -87,11 +87,3 @@ def _wer(score: Score | None) -> str:
     if score is None:
         return MISSING
     return f"{score.mean:.1f}" + ("" if score.spread is None else f" ± {score.spread:.1f}")
-
-
-def _p(value: float | None) -> str:
-    return MISSING if value is None else p_value(value)
-
-
-def _steps(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.0f}"

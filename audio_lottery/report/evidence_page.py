@@ -113,7 +113,7 @@ def _row(one: Findings, name: str, point: Point, dataset: str) -> list[str]:
     return [name, percent(point.density_whole), percent(point.density_scope),
             percent(macs[0] / macs[1]) if macs else MISSING, str(len(point.seeds)), wer(one, point, one.dev),
             wer(one, point, dataset), f"{less[0]:+.1f} [{less[1][0]:+.1f}, {less[1][1]:+.1f}]" if less else MISSING,
-            p_value(score.p_dense) if score and score.p_dense is not None else MISSING]
+            p_value(score.p_dense if score else None)]
 
 
 def _claims(several: Sequence[Verdict]) -> str:

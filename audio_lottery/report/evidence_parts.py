@@ -6,11 +6,10 @@ from pathlib import Path
 from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json, read_jsonl
 from audio_lottery.report import noise, parity
-from audio_lottery.report.compare import Point
 from audio_lottery.report.evidence import Experiment
 from audio_lottery.report.evidence_tables import table, title, wer
 from audio_lottery.report.findings import Findings
-from audio_lottery.report.table import MISSING, p_value, percent
+from audio_lottery.report.table import MISSING, measured, p_value, percent, steps
 
 COSTS = """\
 Training steps of each method's ticket nearest the extreme one: its own training, what was trained before to find it,
@@ -42,16 +41,11 @@ def transfer(clean: Sequence[Findings]) -> list[str]:
             continue
         own = [point for point in (one.near(one.reference, each.density_whole) for each in points) if point]
         rows = [[point.method, percent(point.density_whole), *(wer(one, point, name) for name in one.tests),
-                 *(_p(point, name) for name in one.tests)]
+                 *(p_value(point.scores[name].p_dense) if name in point.scores else MISSING for name in one.tests)]
                 for point in [*filter(None, [one.dense]), *dict.fromkeys(own), *points]]
         heads = ["ticket", "model %", *(f"{name} WER" for name in one.tests), *(f"{name} p" for name in one.tests)]
         made.append(f"### {title(one)}\n\n" + table(heads, rows))
     return ["## Transfer", *(made or ["No kept search took its masks from another corpus."])]
-
-
-def _p(point: Point, name: str) -> str:
-    score = point.scores.get(name)
-    return MISSING if score is None or score.p_dense is None else p_value(score.p_dense)
 
 
 def cost(clean: Sequence[Findings]) -> list[str]:
@@ -62,9 +56,8 @@ def cost(clean: Sequence[Findings]) -> list[str]:
         for method in one.searches:
             point = one.near(method, at.density_whole) if at else None
             if point:
-                steps = [MISSING if value is None else f"{value:.0f}"
-                         for value in (point.cost.own, point.cost.search, point.cost.dense)]
-                rows.append([title(one), method, percent(point.density_whole), *steps])
+                found = point.cost.own, point.cost.search, point.cost.dense
+                rows.append([title(one), method, percent(point.density_whole), *map(steps, found)])
     heads = ["experiment", "method", "model %", "own steps", "to find it", "all, dense"]
     return ["## What a ticket costs", COSTS, table(heads, rows)]
 
@@ -92,12 +85,6 @@ def speed(root: Path) -> list[str]:
             rows = one.pop("rows", None) or [{key: one.pop(key) for key in list(one) if key != "processor"}]
             about = ", ".join(f"{value}" if key == "processor" else f"{key} {value}" for key, value in one.items())
             heads = list(dict.fromkeys(key for row in rows for key in row))
-            shown = [[_cell(row.get(key)) for key in heads] for row in rows]
+            shown = [[measured(row.get(key)) for key in heads] for row in rows]
             made.append("\n\n".join(filter(None, [f"### `benchmarks/{path.stem}.py`", about, table(heads, shown)])))
     return ["## Speed", *(made or ["No measurement is kept (benchmarks/results/NAME.jsonl)."])]
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -32,32 +33,38 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
                            "by utterance: run audio-lottery score on this search again (stage 8)")
     recipe = recipe_of(exp)
     write_jsonl(out / "rounds.jsonl", [without_paths(row, recipe) for row in rows])
-    written = [out / "rounds.jsonl"]
-    for name in ("errors.jsonl", "report/wer.png"):
-        if (exp / name).is_file():
-            written.append(out / Path(name).name)
-            with atomic_path(written[-1]) as temporary:
-                shutil.copyfile(exp / name, temporary)
+    written = [out / "rounds.jsonl", *_copied(exp, out)]
     for name in ("lottery.yaml", "training.yaml"):
         if (exp / name).is_file():
             written.append(out / name)
             write_text(written[-1], yaml.safe_dump(without_paths(read_yaml(exp / name), recipe)))
-    about = _features(exp, recipe)
-    if about:
-        written.append(out / "features.json")
+    for name, about in _records(exp, recipe).items():
+        written.append(out / name)
         write_json(written[-1], about)
-    if (exp / "source" / "about.json").is_file():
-        written.append(out / "source.json")
-        write_json(written[-1], without_paths(read_json(exp / "source" / "about.json"), recipe))
-    exported = recorded(exp)
-    if exported:
-        written.append(out / "export.json")
-        write_json(written[-1], {"files": exported})
     lines = commands or shown_commands(exp / "report" / "RESULTS.md")
     if lines:
         written.append(out / "commands.txt")
         write_text(written[-1], "".join(f"{without_paths(line, recipe)}\n" for line in lines))
     return written
+
+
+def _copied(exp: Path, out: Path) -> Iterator[Path]:
+    """Copy what has no paths in it."""
+    for name in ("errors.jsonl", "report/wer.png"):
+        if (exp / name).is_file():
+            path = out / Path(name).name
+            with atomic_path(path) as temporary:
+                shutil.copyfile(exp / name, temporary)
+            yield path
+
+
+def _records(exp: Path, recipe: Path | None) -> dict[str, object]:
+    """File name -> what is known of stored features, of transferred masks and of exported files."""
+    source, exported = exp / "source" / "about.json", recorded(exp)
+    found = {"features.json": _features(exp, recipe),
+             "source.json": without_paths(read_json(source), recipe) if source.is_file() else None,
+             "export.json": {"files": exported} if exported else None}
+    return {name: about for name, about in found.items() if about}
 
 
 def _features(exp: Path, recipe: Path | None) -> dict | None:

@@ -97,9 +97,23 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f}" if share >= 0.1 else f"{100 * share:.2f}"
 
 
-def p_value(p: float) -> str:
+def p_value(p: float | None) -> str:
     """Three digits; a smaller one is given as a bound."""
+    if p is None:
+        return MISSING
     return f"{p:.3f}" if p >= 0.001 else "<.001"
+
+
+def steps(number: float | None) -> str:
+    """Training steps, a mean over seeds, too."""
+    return MISSING if number is None else f"{number:.0f}"
+
+
+def measured(value: object) -> str:
+    """What a benchmark printed."""
+    if value is None:
+        return MISSING
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def giga(number: float | None) -> str:

@@ -216,3 +216,5 @@ def test_nothing_kept_is_said(tmp_path):
 def test_results_of_this_repository_are_what_its_ledgers_say():
     for path, text in pages(ROOT).items():
         assert path.read_text(encoding="utf-8") == text, "run audio-lottery results"
+        links = re.findall(r"\]\(([^)#:]+)\)", text)
+        assert [link for link in links if not (path.parent / link).exists()] == []

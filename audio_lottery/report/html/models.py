@@ -13,7 +13,7 @@ from audio_lottery.report.changes import rows as change_rows
 from audio_lottery.report.html.inputs import Inputs
 from audio_lottery.report.html.parts import Changes, Pictures, Section, Table
 from audio_lottery.report.pareto import Model, front, plot_front
-from audio_lottery.report.table import MISSING, percent
+from audio_lottery.report.table import MISSING, Results, measured, percent
 
 # Utterances shown of each kind and set; all are in changes.csv.
 SHOWN = 25
@@ -27,12 +27,10 @@ def pareto(inputs: Inputs, pictures: Pictures) -> Section | None:
     if dataset is None:
         return None
     wers = {row["round"]: score["wer"] for row in results.rows if (score := results.score(row["round"], dataset))}
-    works = {row["round"]: row["macs"]["sparse"] / 1e9 for row in results.rows if row.get("macs")}
-    sizes = _sizes(inputs, wers)
     parts, columns = [], []
-    seconds = next((row["macs"]["seconds"] for row in results.rows if row.get("macs")), 0)
+    sizes = _sizes(inputs, wers)
     for name, title, head, axis, costs, digits in (
-            ("macs", "Work", "MACs (10⁹)", f"multiply-accumulates for {seconds:g} s of audio (10⁹)", works, 3),
+            ("macs", "Work", "MACs (10⁹)", *_works(results), 3),
             ("size", "File size", "file (kB)", f"ticket file, {inputs.sizes} values (kB)", sizes, 0)):
         models = [Model(number, costs[number], wers[number]) for number in wers if number in costs]
         if not models:
@@ -55,6 +53,14 @@ def pareto(inputs: Inputs, pictures: Pictures) -> Section | None:
               f"{f' of {inputs.exps[0].name}' if inputs.exps[1:] else ''}." if sizes else
               "On the front: no other round has both less WER and less work.")
     return Section("pareto", "Size and work against WER", "", [*parts, Table("Cost by round", heads, rows, legend)])
+
+
+def _works(results: Results) -> tuple[str, dict[int, float]]:
+    """The axis, and 10⁹ multiply-accumulates by round."""
+    counted = {row["round"]: row["macs"] for row in results.rows if row.get("macs")}
+    seconds = next((one["seconds"] for one in counted.values()), 0)
+    return (f"multiply-accumulates for {seconds:g} s of audio (10⁹)",
+            {number: one["sparse"] / 1e9 for number, one in counted.items()})
 
 
 def _sizes(inputs: Inputs, rounds: Mapping[int, float]) -> dict[int, float]:
@@ -112,7 +118,7 @@ def speed(inputs: Inputs, pictures: Pictures) -> Section | None:
         rows = found.pop("rows", None) or [found]
         heads = list(dict.fromkeys(key for row in rows for key in row))
         about = ", ".join(f"{key} {value}" for key, value in found.items()) if rows != [found] else ""
-        cells = [[_value(row.get(head)) for head in heads] for row in rows]
+        cells = [[measured(row.get(head)) for head in heads] for row in rows]
         parts.append(Table(path.stem, heads, cells, about))
     return Section("speed", "Speed", "As the benchmarks printed it, on the processor named below each table.",
                    parts) if parts else None
@@ -128,12 +134,6 @@ def _last_object(path: Path) -> dict:
         pass
     raise LotteryError(f"{path}:{len(lines)}: no JSON object on the last line: give a file that holds what a benchmark "
                        "printed")
-
-
-def _value(value: object) -> str:
-    if value is None:
-        return MISSING
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _cell(value: float | None, digits: int) -> str:

@@ -11,7 +11,7 @@ from audio_lottery.report.html.models import changed, pareto, speed
 from audio_lottery.report.html.parts import Lines, Pictures, Section, Table
 from audio_lottery.report.plot import plot_wer
 from audio_lottery.report.summary import facts
-from audio_lottery.report.table import MISSING, percent
+from audio_lottery.report.table import MISSING, percent, steps
 
 
 def build(inputs: Inputs) -> Iterator[Section]:
@@ -95,10 +95,6 @@ def cost(inputs: Inputs, pictures: Pictures) -> Section | None:
     """Training steps of each ticket, with those that found it."""
     rows = inputs.results.rows
     found = costs(rows, configuration(inputs.exps[0]))
-
-    def steps(value: float | None) -> str:
-        return MISSING if value is None else f"{value:.0f}"
-
     cells = [[str(row["round"]), percent(row.get("density_scope")), steps(row.get("epochs")),
               steps(row.get("train_seconds") or None), *map(steps, (one.own, one.search, one.steps, one.dense))]
              for row in rows for one in [found[row["round"]]]]
