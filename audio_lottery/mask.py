@@ -82,13 +82,6 @@ class Mask(Mapping[str, Tensor]):
         other.validate(self)
         return all(not (mask & ~other[name]).any() for name, mask in self.items())
 
-    def jaccard(self, other: "Mask") -> float:
-        """Remaining in both / remaining in either, in [0, 1]; 1 when nothing remains in either."""
-        other.validate(self)
-        both = sum(int((mask & other[name]).sum()) for name, mask in self.items())
-        either = self.kept + other.kept - both
-        return both / either if either else 1.0
-
     def validate(self, model: nn.Module | Mapping[str, Tensor]) -> None:
         """Raise LotteryError, naming the first tensor, unless the mask fits the model."""
         tensors = named_tensors(model)

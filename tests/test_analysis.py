@@ -19,7 +19,7 @@ def test_overlap_by_hand():
     assert a.jaccard == a.jaccard_by_chance == 1 / 3 and a.above_chance == 0
     assert (b.both, b.by_chance, b.jaccard) == (1, 1.0, 0.5)
     assert (whole.name, whole.numel, whole.both, whole.by_chance) == (None, 6, 2, 2.0)
-    assert whole.jaccard == first.jaccard(second) == 2 / 5
+    assert whole.jaccard == 2 / 5
 
 
 def test_equal_and_disjoint_masks():

@@ -52,11 +52,6 @@ def count_to_prune(kept: int, rate: Rate) -> int:
     return round(kept * parse_rate(rate))
 
 
-def densities(rate: Rate, rounds: int) -> list[float]:
-    """Planned density after 0, 1, ... ``rounds`` rounds, to display; real ones are counted."""
-    return [float((1 - parse_rate(rate)) ** n) for n in range(rounds + 1)]
-
-
 def check_target(target: float | None, rounds: int, rate: Callable[[int], Fraction]) -> None:
     """Refuse a target density that the rounds do not reach, with the nearest that can be had.
 
