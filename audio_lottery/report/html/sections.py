@@ -58,8 +58,8 @@ def compared(inputs: Inputs, pictures: Pictures) -> Section | None:
         draw = partial(compare_plot.plot, points, sets=[name])
         parts.append(pictures.draw(f"compare_{name}", f"Methods over seeds, {name}", alt, draw))
     parts.append(Table("Methods", *compare_table.cells(points), compare_table.legend(points[0].method)))
-    intro = ("Means over seeds. From three seeds on the band (the bar, of many methods) is the 95% interval of the mean "
-             "by Student's t, below that it goes from the lowest seed to the highest.")
+    intro = ("Means over seeds. From three seeds on the band (the bar, of many methods) is the 95% interval of the "
+             "mean by Student's t, below that it goes from the lowest seed to the highest.")
     return Section("compare", "Seeds, methods and controls", intro, parts)
 
 
