@@ -48,7 +48,7 @@ def test_failures_are_listed_with_tails_and_the_others_go_on(tmp_path):
 
 def test_jobs_run_side_by_side_and_never_more_than_asked(tmp_path):
     # Each job waits until it sees another one: alone it would fail.
-    script = f"touch {tmp_path}/JOB.up; for i in $(seq 100); do [ $(ls {tmp_path}/*.up | wc -l) = 2 ] && exit; " \
+    script = f"touch {tmp_path}/JOB.up; for i in $(seq 6000); do [ $(ls {tmp_path}/*.up | wc -l) = 2 ] && exit; " \
         "sleep 0.1; done; exit 1"
     assert run("--max_jobs", 2, "JOB=1:2", tmp_path / "JOB.log", "bash", "-c", script).returncode == 0
     script = f"mkdir {tmp_path}/alone && sleep 0.1 && rmdir {tmp_path}/alone"
@@ -69,13 +69,13 @@ def test_killed_job_is_a_failure(tmp_path):
 
 def test_terminating_the_runner_ends_its_jobs(tmp_path):
     process = subprocess.Popen([sys.executable, RUNNER, "--max_jobs", "1", "JOB=1:2", f"{tmp_path}/JOB.log",
-                                "bash", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 100"])
+                                "bash", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 1000"])
     pid = tmp_path / "pid"
     while not (pid.exists() and pid.read_text().strip()):
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    assert process.wait(timeout=600) == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
     assert not (tmp_path / "2.log").exists()

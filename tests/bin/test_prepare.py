@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -56,19 +55,19 @@ def test_the_fsdd_recipes_data_sh(tmp_path, repo_root, corpora, programs):
     assert "data/test: 60 utterances, 300 words, 6 speakers" in done.stdout
 
 
-def test_killed_and_started_again_it_gives_the_same_corpus(tmp_path, repo_root):
+def test_killed_and_started_again_it_gives_the_same_corpus(tmp_path, repo_root, gate):
     pytest.importorskip("espeakng_loader", reason="espeakng-loader is not installed")
     command = [*COMMAND, "digits", *SMALL]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
     assert start(command, whole, repo_root).returncode == 0
-    process = subprocess.Popen(command, cwd=killed, env={**os.environ, "PYTHONPATH": str(repo_root)})
-    while process.poll() is None and len(list(killed.rglob("*.wav"))) < 5:
-        time.sleep(0.001)
+    fifth = gate("*.wav", 5)
+    process = subprocess.Popen(command, cwd=killed, env=fifth.environment)
+    fifth.wait(process)
     process.kill()
     process.wait()
-    assert not list(killed.rglob("wav.scp")), "it was killed too late to show anything"
+    assert list(killed.rglob("*.wav")) and not list(killed.rglob("wav.scp"))
     again = start(command, killed, repo_root)
     assert again.returncode == 0 and "already" not in again.stdout
     files = [

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,10 +56,10 @@ class Recipe:
         return [str(exp), *self.options(config), "--stats", str(self.stats), "--lottery_args", "--rounds 2 --rate 0.4",
                 *more]
 
-    def spawn(self, exp: Path, *more: str) -> subprocess.Popen:
+    def spawn(self, exp: Path, *more: str, env: dict[str, str] | None = None) -> subprocess.Popen:
         """The same search as a process of its own."""
         command = [sys.executable, "-m", "audio_lottery.bin.find", *self.search(exp, *more)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
 
 
 @pytest.fixture(scope="session")
@@ -114,22 +112,6 @@ def refused(capsys, tmp_path, monkeypatch):
         return said
 
     return call
-
-
-@pytest.fixture(scope="session")
-def kill_when() -> Callable:
-    """kill -9 a process as soon as a condition holds; it must still be running then."""
-
-    def wait_and_kill(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 300
-        while not condition():
-            assert process.poll() is None, process.stdout.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        process.kill()
-        process.communicate()
-
-    return wait_and_kill
 
 
 @pytest.fixture(scope="session")

@@ -89,12 +89,16 @@ def test_noise_is_that_of_utterance_and_epoch(recipe, noises):
     assert any(not np.array_equal(third[key], first[key]) for key in clean)
 
 
-def test_killed_noisy_training_ends_with_the_same_weights(recipe, noises, tmp_path, capsys, kill_when, same_search):
+def test_killed_noisy_training_ends_with_the_same_weights(recipe, noises, tmp_path, capsys, gate, same_search):
     """And stock ESPnet decodes the model from its config.yaml; another noise does not continue it."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     options = [*noisy(noises, "--train_noise_prob 0.8"), *SEARCH]
     assert cli.main(find, recipe.search(whole, *options)) == 0
-    kill_when(recipe.spawn(killed, *options), lambda: (killed / "round_00/2epoch.pth").exists())
+    third = gate("*/round_00/checkpoint.previous.pth", 2)  # the third epoch begins
+    process = recipe.spawn(killed, *options, env=third.environment)
+    third.wait(process, lambda: process.stdout.read())
+    process.kill()
+    process.communicate()
     assert cli.main(find, recipe.search(killed, *options)) == 0
     same_search(whole, killed)
     round_0 = whole / "round_00"

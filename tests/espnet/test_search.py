@@ -175,7 +175,7 @@ def test_check_names_the_first_violation_and_fails(copied, capsys):
 def test_separate_processes_give_the_same_weights(recipe, exp, tmp_path, same_search):
     """Rounds in processes of their own, the same masks and weights."""
     process = recipe.spawn(tmp_path / "exp", "--separate_rounds", "true")
-    output, _ = process.communicate(timeout=500)
+    output, _ = process.communicate(timeout=1200)
     assert process.returncode == 0, output
     same_search(exp, tmp_path / "exp")
 

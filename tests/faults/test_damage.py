@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 import zipfile
 from pathlib import Path
 
@@ -79,20 +78,16 @@ def test_a_flipped_bit_in_what_the_next_round_is_made_from(recipe, exp, tmp_path
     assert len(said) == 1 and "damaged" in said[0] and Path(path).stem in said[0].replace("latest", "3epoch"), said
 
 
-def test_the_epoch_before_is_gone_on_from(recipe, exp, tmp_path, same_search):
-    """A real kill in an epoch, then a bit flipped in the newest checkpoint: the one before serves."""
+def test_the_epoch_before_is_gone_on_from(recipe, exp, gate, tmp_path, same_search):
+    """A real kill after the second epoch, then a bit flipped in its checkpoint: that of the first serves."""
     folder = tmp_path / "exp"
-    process = recipe.spawn(folder)
-    round_1 = folder / "round_01"
-    previous = round_1 / "checkpoint.previous.pth"
-    while not previous.exists():
-        assert process.poll() is None, process.stdout.read()
-        time.sleep(0.002)
+    third = gate("*/round_01/checkpoint.previous.pth", 2)  # the third epoch begins
+    process = recipe.spawn(folder, env=third.environment)
+    third.wait(process, lambda: process.stdout.read())
     process.kill()
     process.communicate()
-    if not (round_1 / "checkpoint.pth").exists():  # killed within the epoch: as if killed after it
-        shutil.copy(previous, round_1 / "checkpoint.pth")
-    flip(round_1 / "checkpoint.pth")
+    assert (folder / "round_01/checkpoint.previous.pth").exists()
+    flip(folder / "round_01/checkpoint.pth")
     done = subprocess.run(process.args, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "checkpoint.pth is damaged" in done.stderr

@@ -34,7 +34,7 @@ def contents(folder) -> dict:
     return found
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(14400)
 @pytest.mark.parametrize("name", KINDS)
 def test_kills_leave_no_trace(plain_server, kill_and_resume, full, tmp_path, name):
     kills = 50 if full else KINDS[name]

@@ -63,7 +63,7 @@ def place(tmp_path) -> Path:
     return recipe
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(14400)
 def test_the_whole_pipeline(place, tmp_path):
     quoted = shlex.quote(str(corpus(tmp_path / FOLDER)))
     model = {"frontend_conf": {"fs": 8000, "n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 20},

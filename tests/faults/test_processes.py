@@ -29,7 +29,7 @@ def complaint(said: str) -> str:
     return lines[0]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(14400)
 def test_the_second_of_two_searches_is_refused_and_the_first_goes_on(recipe, exp, tmp_path, same_search):
     folder = tmp_path / "exp"
     first = recipe.spawn(folder)
@@ -44,7 +44,7 @@ def test_the_second_of_two_searches_is_refused_and_the_first_goes_on(recipe, exp
     same_search(exp, folder)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(14400)
 def test_a_file_of_the_corpus_goes_while_training(recipe, exp, tmp_path, same_search):
     folder = tmp_path / "exp"
     line = (recipe.dump / "train/wav.scp").read_text().splitlines()[3]
@@ -62,7 +62,7 @@ def test_a_file_of_the_corpus_goes_while_training(recipe, exp, tmp_path, same_se
     same_search(exp, folder)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(14400)
 def test_a_clock_that_runs_backwards(recipe, exp, espnet_server, tmp_path, same_search):
     """A search, killed and gone on with while all its files are of the future."""
     folder, log = tmp_path / "exp", tmp_path / "log"
@@ -77,7 +77,7 @@ def test_a_clock_that_runs_backwards(recipe, exp, espnet_server, tmp_path, same_
     assert all(row["train_seconds"] >= 0 for row in Ledger(folder).rows)
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(14400)
 def test_folders_that_cannot_be_written(recipe, exp, decode_config, small_disk, tmp_path, capfd):
     """Data on a read-only file system serve; a search there is refused in one line and changes nothing."""
     disk = small_disk(65536)
@@ -98,7 +98,7 @@ def test_folders_that_cannot_be_written(recipe, exp, decode_config, small_disk, 
     assert cli.main(decode, [str(tmp_path / "exp"), *where, "--rounds", "0"]) == 0
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(14400)
 def test_a_decoding_job_that_fails(recipe, exp, decode_config, tmp_path):
     """Its audio cannot be read: the other jobs end, the status is 1, and again only that job is done."""
     folder, data = tmp_path / "exp", tmp_path / "dump/test"

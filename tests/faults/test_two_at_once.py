@@ -1,7 +1,9 @@
 """The same preparation or decoding started twice at once: the second is refused, the first unharmed; and what a
 killed one leaves running."""
 
+import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,43 +12,81 @@ from pathlib import Path
 
 import pytest
 
+from audio_lottery.data.digits import prepare
+from audio_lottery.data.format import Options, format_data
 from audio_lottery.errors import LotteryError
 from audio_lottery.lock import hold, locked
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def commands(recipe, exp: Path, decode_config: Path, out: Path) -> dict[str, tuple[str, list]]:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A small one: data/dev and dump/dev."""
+    folder = tmp_path_factory.mktemp("corpus")
+    digits = argparse.Namespace(out=folder / "data", wav_dir=None, train_strings=4, dev_strings=2, test_strings=2,
+                                fs=8000, snr=20.0, seed=0)
+    prepare(digits)
+    format_data(folder / "data/dev", folder / "dump/dev", Options())
+    return folder
+
+
+def preparations(corpus: Path, out: Path) -> dict[str, tuple[str, list]]:
     """Name -> the file before which the first waits, and the command."""
-    data, dump = recipe.folder / "data", recipe.dump
     return {
-        "prepare": ("*.wav", ["prepare", "digits", "--out", out, "--train_strings", 4, "--dev_strings", 2,
+        "prepare": ("*.wav", ["prepare", "digits", "--out", out / "dev", "--train_strings", 4, "--dev_strings", 2,
                               "--test_strings", 2]),
-        "format": ("*.wav", ["format", "--data", data / "dev", "--dump", out / "dev", "--fs", 16000]),
-        "mix_noise": ("*.wav", ["mix_noise", "--data", dump / "dev", "--out", out / "dev", "--noise", "white", "--snr",
-                                5, "--part", "test"]),
-        "tokens": ("*/tokens.txt", ["tokens", "--text", dump / "train/text", "--out", out]),
-        "stats": ("*/text_shape.word", ["stats", *recipe.options(), "--out", out]),
-        "decode": ("*/keys.1.scp", ["decode", exp, "--inference_config", decode_config, "--data", dump, "--sets", "dev",
-                                    "--rounds", 0, "--tag", "twice", "--job", 1]),
+        "format": ("*.wav", ["format", "--data", corpus / "data/dev", "--dump", out / "dev", "--fs", 16000]),
+        "mix_noise": ("*.wav", ["mix_noise", "--data", corpus / "dump/dev", "--out", out / "dev", "--noise", "white",
+                                "--snr", 5, "--part", "test"]),
+        "tokens": ("*/tokens.txt", ["tokens", "--text", corpus / "dump/dev/text", "--out", out / "dev"]),
     }
 
 
-@pytest.mark.timeout(14400)
-@pytest.mark.parametrize("name", ["prepare", "format", "mix_noise", "tokens", "stats", "decode"])
-def test_the_second_is_refused_and_the_first_goes_on(recipe, exp, decode_config, gate, refused, tmp_path, name):
-    pattern, words = commands(recipe, exp, decode_config, tmp_path / "out")[name]
-    at = gate(pattern)
+def run(words: list, folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "audio_lottery.bin.main", *map(str, words)], cwd=folder, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+
+
+def twice(at, words: list, folder: Path) -> str:
+    """Start a command, again while it waits at the gate, and again when it has ended; what was said then."""
     first = subprocess.Popen([sys.executable, "-m", "audio_lottery.bin.main", *map(str, words)], env=at.environment,
-                             cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                             cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     at.wait(first, lambda: first.stdout.read())
-    assert " is running here: wait for it, or take another folder" in refused(*words)
+    second = run(words, folder)
+    said = [line for line in second.stderr.splitlines() if line.startswith("audio-lottery ")]
+    assert second.returncode == 1 and len(said) == 1 and "Traceback" not in second.stderr, second.stderr
+    assert " is running here: wait for it, or take another folder" in said[0]
     at.open()
     said, _ = first.communicate()
     assert first.returncode == 0, said
-    again = subprocess.run([sys.executable, "-m", "audio_lottery.bin.main", *map(str, words)], cwd=tmp_path, text=True,
-                           env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
-    assert again.returncode == 0 and (name == "tokens" or "already" in again.stdout or "up to date" in again.stdout)
+    again = run(words, folder)
+    assert again.returncode == 0, again.stderr
+    return again.stdout
+
+
+@pytest.mark.timeout(14400)
+@pytest.mark.parametrize("name", ["prepare", "format", "mix_noise", "tokens"])
+def test_the_second_preparation_is_refused_and_the_first_goes_on(corpus, gate, tmp_path, name):
+    pattern, words = preparations(corpus, tmp_path / "out")[name]
+    said = twice(gate(pattern), words, tmp_path)
+    assert name == "tokens" or "already" in said
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dev"]  # the lock is gone
+
+
+@pytest.mark.timeout(14400)
+def test_the_second_collection_of_statistics_is_refused(recipe, gate, tmp_path):
+    said = twice(gate("*/text_shape.word"), ["stats", *recipe.options(), "--out", tmp_path / "stats"], tmp_path)
+    assert "up to date" in said
+
+
+@pytest.mark.timeout(14400)
+def test_the_second_decoding_is_refused(recipe, exp, decode_config, gate, tmp_path):
+    shutil.copytree(exp, tmp_path / "exp", symlinks=True)
+    words = ["decode", "exp", "--inference_config", decode_config, "--data", recipe.dump, "--sets", "dev", "--rounds",
+             0, "--job", 1]
+    assert "up to date" in twice(gate("*/keys.1.scp"), words, tmp_path)
+    assert run([*words[:-2], "--merge"], tmp_path).returncode == 0
 
 
 def with_environment(text: str) -> list[Path]:
@@ -63,8 +103,8 @@ def with_environment(text: str) -> list[Path]:
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="processes are found in Linux's /proc")
 @pytest.mark.parametrize("name", ["format", "mix_noise"])
-def test_processes_of_a_killed_preparation_end_with_it(recipe, exp, decode_config, gate, tmp_path, name):
-    pattern, words = commands(recipe, exp, decode_config, tmp_path / "out")[name]
+def test_processes_of_a_killed_preparation_end_with_it(corpus, gate, tmp_path, name):
+    pattern, words = preparations(corpus, tmp_path / "out")[name]
     at = gate(pattern)
     command = [sys.executable, "-m", "audio_lottery.bin.main", *map(str, words), "--nj", "2"]
     first = subprocess.Popen(command, env=at.environment, cwd=tmp_path)
@@ -76,7 +116,7 @@ def test_processes_of_a_killed_preparation_end_with_it(recipe, exp, decode_confi
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
     assert not (tmp_path / "out/dev/wav.scp").exists()
-    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+    done = run([*words, "--nj", "2"], tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dev"]  # nothing of the killed one is left
 
