@@ -160,7 +160,10 @@ class EspnetBackend:
         """Batches of ESPnet's iterators and a model that holds ``state``."""
         from audio_lottery.espnet.evidence import calibration
 
-        return calibration(self.recipe.task, self.args, state, part, batches, initial)
+        made = calibration(self.recipe.task, self.args, state, part, batches, initial)
+        if (found := sum(1 for _ in made.batches())) < batches:
+            log.warning("criterion_conf: batches: %d asked for, the %s set has %d: all are taken", batches, part, found)
+        return made
 
     def archive(self, round_folder: Path, mask: Path | None) -> None:
         """Keep a round as a ticket file only."""

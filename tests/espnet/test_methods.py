@@ -57,6 +57,13 @@ def test_batches_are_those_of_the_set_and_the_same_again(backend, exp, recipe, p
         assert one["utt_id"] == other["utt_id"] and torch.equal(one["speech"], other["speech"])
 
 
+def test_as_many_batches_as_asked_for_and_fewer_are_said(backend, exp, caplog):
+    assert len(list(evidence(backend, exp, "dev", batches=1).calibration.batches())) == 1
+    found = list(evidence(backend, exp, "dev", batches=999).calibration.batches())
+    assert len({key for batch in found for key in batch["utt_id"]}) == 6
+    assert f"batches: 999 asked for, the dev set has {len(found)}: all are taken" in caplog.text
+
+
 def test_utterances_are_the_batches_cut_up(backend, exp):
     made = evidence(backend, exp).calibration
     batch, utterances = next(iter(made.batches())), list(made.utterances())
