@@ -126,7 +126,7 @@ def test_unknown_keys_are_refused(tmp_path):
 def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
     monkeypatch.chdir(FSDD)
     cells = read("conf/grid_methods.yaml")
-    assert len(cells) == 27
+    assert len(cells) == 30
     for cell in cells:
         path = Path(cell.options["lottery_conf"])
         made = config_file.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
