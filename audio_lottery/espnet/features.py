@@ -12,7 +12,6 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 import torch
-import yaml
 from safetensors.torch import save_file
 
 from audio_lottery import fileio
@@ -57,10 +56,7 @@ def front_end_conf(asr_config: str | Path) -> dict:
 
 def parse_yaml(asr_config: str | Path) -> dict:
     """A training configuration's options."""
-    try:
-        config = yaml.safe_load(fileio.read_text(asr_config)) or {}
-    except yaml.YAMLError as error:
-        raise LotteryError(f"{asr_config}: not valid YAML ({' '.join(str(error).split())}): mend it") from None
+    config = fileio.parse_yaml(asr_config, fileio.read_text(asr_config)) or {}
     if not isinstance(config, dict):
         raise LotteryError(f"{asr_config}: not an ESPnet configuration: give another --asr_config")
     return config

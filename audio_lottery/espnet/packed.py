@@ -8,9 +8,8 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from audio_lottery.errors import LotteryError
+from audio_lottery.fileio import parse_yaml
 
 # Endings that espnet2.bin.pack writes, with the mode that reads each.
 TAR = {".tar": "r:", ".tgz": "r:gz", ".tar.gz": "r:gz", ".tbz2": "r:bz2", ".tar.bz2": "r:bz2", ".txz": "r:xz",
@@ -63,8 +62,8 @@ def _yaml(path: Path, files: Mapping[str, bytes], name: str) -> dict[str, Any]:
     if name not in files:
         raise LotteryError(f"{path}: has no {name}: give a model packed by espnet2.bin.pack")
     try:
-        values = yaml.safe_load(files[name])
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        values = parse_yaml(name, files[name].decode())
+    except (LotteryError, UnicodeDecodeError):
         values = None
     if not isinstance(values, dict):
         raise LotteryError(f"{path}: {name} is not a YAML mapping: pack the model again")

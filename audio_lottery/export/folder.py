@@ -12,7 +12,7 @@ from audio_lottery.export import ticket_file
 from audio_lottery.export.arrays import to_torch
 from audio_lottery.export.front_end import add_front_end
 from audio_lottery.export.ticket_file import TicketFile
-from audio_lottery.fileio import atomic_path, read_text, sha256, write_text
+from audio_lottery.fileio import atomic_path, parse_yaml, read_text, sha256, write_text
 
 # What training needed and a stranger doesn't: paths of the author's machine, and what they could start.
 PRIVATE = (
@@ -69,12 +69,7 @@ def load_state(path: Path) -> dict:
 
 def read_config(path: Path) -> dict:
     """An ESPnet config.yaml as plain data."""
-    try:
-        config = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise LotteryError(
-            f"{path}: not plain YAML ({str(error).splitlines()[0]}): give ESPnet's config.yaml"
-        ) from None
+    config = parse_yaml(path, read_text(path))
     if not isinstance(config, dict) or not isinstance(config.get("token_list"), list):
         raise LotteryError(
             f"{path}: no token_list in it: give the config.yaml that ESPnet wrote while training"

@@ -17,6 +17,7 @@ import yaml
 from audio_lottery import config, config_file, fileio, snapshot
 from audio_lottery.data import audio, commonvoice, features, kaldi, tedlium, tokens
 from audio_lottery.errors import LotteryError
+from audio_lottery.export.folder import read_config
 from audio_lottery.ledger import Ledger
 from audio_lottery.lm import text
 from audio_lottery.lm.query import Arpa, unigrams
@@ -143,6 +144,8 @@ READERS: dict[str, tuple[Callable[[Path], bytes], Callable[[Path], object]]] = {
     "decode.yaml": (lambda tmp: b"beam_size: 3\nctc_weight: 1.0\nnames: &x [a, b]\nmore: *x\n", fileio.read_yaml),
     "config.yaml": (lambda tmp: b"encoder: conformer\nencoder_conf: {output_size: 16}\ntoken_list: [a, b]\n",
                     fileio.read_yaml),
+    "model.yaml": (lambda tmp: b"encoder: conformer\ntoken_list: [a, b]\nmodel_conf: &x {a: 1}\nmore: {<<: *x}\n",
+                   read_config),
     "search.json": (lambda tmp: saved(Plan("exp", 1, ("a",), config_length(), {"a": 1.0}).save, tmp), Plan.load),
     "feats.json": (lambda tmp: b'{"frontend_conf": {}, "features": {"size": 20, "hop": 80, "rate": 8000}}',
                    lambda path: features.read_features(path.parent)),
