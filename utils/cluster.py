@@ -71,7 +71,7 @@ class Array:
             self._submit(left, 1)
         while True:
             ended |= self._wait()
-            self._file("submitted").unlink()
+            self._file("submitted").unlink(missing_ok=True)
             left = [job for job in self.call.jobs if ended.get(job) != 0]
             if not left or tries == self.call.number("retries", 0):
                 break
@@ -171,7 +171,8 @@ def main(argv: Sequence[str], doc: str, scheduler: Scheduler) -> int:
         array = Array(call, scheduler)
         return array.run()
     except SystemExit:
-        array.cancel()
+        if array is not None:
+            array.cancel()
         raise
     except (ValueError, OSError) as error:
         print(f"{Path(sys.argv[0]).stem}: error: {error}", file=sys.stderr)
