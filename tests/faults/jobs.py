@@ -35,7 +35,8 @@ def load(kinds: list[str]) -> None:
         sys.modules["plain_backend"] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules["plain_backend"])
     if "espnet" in kinds:
-        for name in ("find", "decode", "score", "check", "table", "asr_inference"):
+        for name in ("prepare", "format", "mix_noise", "fbank", "tokens", "ngram", "stats", "find", "decode", "score",
+                     "check", "table", "report", "export", "asr_inference"):
             importlib.import_module(f"audio_lottery.bin.{name}")
         for name in ("espnet.backend", "espnet.small_dense", "espnet.decode", "espnet.asr_task", "metrics.compare",
                      "report.table", "invariants"):
@@ -56,6 +57,7 @@ def commands(*called: list[str]) -> int:
     from audio_lottery.bin import cli
 
     for name, *arguments in called:
+        print("==", name, flush=True)  # tells in which one it was killed
         status = cli.main(importlib.import_module(f"audio_lottery.bin.{name}"), arguments)
         if status:
             return status

@@ -1,4 +1,7 @@
-"""kill -9 at random moments of whole searches by ESPnet: dense training, rounds, decoding, scores, the table."""
+"""kill -9 at random moments of whole searches by ESPnet: dense training, rounds, decoding, scores, report, export.
+
+Stages 1 to 4: test_kill_data.py.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,8 @@ import pytest
 
 from audio_lottery import snapshot
 from audio_lottery.espnet.models import load_state
+from audio_lottery.export import ticket_file
+from audio_lottery.export.arrays import to_torch
 from audio_lottery.ledger import Ledger
 
 TIMES = ("train_seconds", "finished", "git")
@@ -19,13 +24,15 @@ KILLS = {"imp": 6, "rigl": 2, "gradual": 2, "early_bird": 2}
 
 
 def stages(recipe, decode_config: Path, exp: Path, name: str) -> list[list[str]]:
-    """Stages 5 to 8, as run.sh calls them."""
+    """Stages 5 to 9, as run.sh calls them; the report, which takes long, after one search alone."""
     find = ["find", *recipe.search(exp, "--lottery_args", SEARCHES[name])]
     decode = ["decode", str(exp), "--inference_config", str(decode_config), "--data", str(recipe.dump), "--sets",
               "dev", "test", "--nj", "2"]
     score = ["score", str(exp), "--sets", "dev", "test", "--refs", str(recipe.dump)]
+    report = ["report", str(exp), "--data", str(recipe.dump), "--out", str(exp / "report")]
     return [[*find, "--last_round", "0"], find, [*decode, "--job", "1"], [*decode, "--job", "2"], [*decode, "--merge"],
-            score, ["check", str(exp)], ["table", str(exp), "--report", str(exp / "report")]]
+            score, ["check", str(exp)], ["table", str(exp), "--report", str(exp / "report")],
+            *([report] if name == "imp" else []), ["export", str(exp), "--round", "1", "--onnx", "false"]]
 
 
 def contents(exp: Path) -> dict:
@@ -38,6 +45,9 @@ def contents(exp: Path) -> dict:
             found[name] = snapshot.digests(state["model"] if path.name == "checkpoint.pth" else state)
         elif path.suffix == ".safetensors":
             found[name] = snapshot.digests(snapshot.load(path))
+        elif path.suffix == ".ticket":
+            exact = path.stem.endswith("_fp32")
+            found[name] = snapshot.digests(to_torch(ticket_file.read(path).tensors)) if exact else "there"
         elif path.name == "rounds.jsonl":
             found[name] = [{key: value for key, value in row.items() if key not in TIMES} for row in Ledger(path).rows]
         elif path.name in ("text", "token", "token_int", "score", "ref.trn", "hyp.trn", "errors.jsonl", "lottery.yaml"):
@@ -47,7 +57,7 @@ def contents(exp: Path) -> dict:
     return found
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(14400)
 @pytest.mark.parametrize("name", KILLS)
 def test_kills_leave_no_trace(recipe, decode_config, espnet_server, kill_and_resume, full, tmp_path, name):
     kills = 50 if full and name == "imp" else KILLS[name]
