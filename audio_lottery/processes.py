@@ -3,9 +3,12 @@
 import atexit
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
+import threading
+from multiprocessing import connection
 from typing import NoReturn
 
 
@@ -14,6 +17,20 @@ def end_with_parent() -> None:
     if sys.platform.startswith("linux"):
         death_signal = 1  # PR_SET_PDEATHSIG of linux/prctl.h
         ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
+
+
+def end_with_pool() -> None:
+    """Initializer of a pool's workers: kill this one when the process that has the pool ends, however it does.
+
+    Workers of a fork server are its children, and it lives as long as they do: its end tells them nothing.
+    """
+    owner = multiprocessing.parent_process()
+
+    def watch() -> None:
+        connection.wait([owner.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def end(status: int) -> NoReturn:

@@ -14,7 +14,7 @@ from audio_lottery.data import done, kaldi, pipes
 from audio_lottery.data.folder import make_folder
 from audio_lottery.data.utterance import Job, Options, Result, file_name, format_utterance
 from audio_lottery.errors import LotteryError
-from audio_lottery.processes import end_with_parent
+from audio_lottery.processes import end_with_pool
 
 VERSION = 1  # raise when the output changes
 PIPED = "piped"
@@ -121,7 +121,7 @@ def _run(jobs: list[Job], options: Options, nj: int) -> Iterator[Result]:
         return
     # A fork of a process with threads (a progress bar has one) may hang.
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(nj, len(jobs)), context, end_with_parent) as pool:
+    with ProcessPoolExecutor(min(nj, len(jobs)), context, end_with_pool) as pool:
         try:
             yield from pool.map(format_utterance, jobs, [options] * len(jobs), chunksize=32)
         except BaseException:

@@ -19,7 +19,7 @@ from audio_lottery.data import audio, done, kaldi
 from audio_lottery.data.features import ABOUT, TENSORS, Features
 from audio_lottery.data.folder import make_folder
 from audio_lottery.errors import LotteryError
-from audio_lottery.processes import end_with_parent
+from audio_lottery.processes import end_with_pool
 
 VERSION = 2  # raise when the output changes
 
@@ -94,7 +94,7 @@ def _write(data: kaldi.DataDir, folder: Path, final: Path, conf: dict, nj: int) 
     else:
         # A fork of a process with threads may hang.
         context = multiprocessing.get_context("forkserver")
-        with ProcessPoolExecutor(len(jobs), context, end_with_parent) as pool:
+        with ProcessPoolExecutor(len(jobs), context, end_with_pool) as pool:
             results = list(pool.map(_extract, *zip(*jobs, strict=True)))
     where = {utterance: (f"{final / job[1].name}:{offset}", frames)
              for job, result in zip(jobs, results, strict=True) for utterance, (offset, frames) in result.items()}

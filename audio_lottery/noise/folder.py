@@ -16,7 +16,7 @@ from audio_lottery.errors import LotteryError
 from audio_lottery.lock import locked
 from audio_lottery.noise.mix import Mixer
 from audio_lottery.noise.sources import Babble, Recordings
-from audio_lottery.processes import end_with_parent
+from audio_lottery.processes import end_with_pool
 
 VERSION = 1  # raise when the output changes
 MARKER, RECORD = ".noise.done", "noise.jsonl"
@@ -69,7 +69,7 @@ def _run(function, utterances: list[str], nj: int) -> Iterator[dict]:
         return
     # A fork of a process with threads may hang.
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(nj, len(utterances)), context, end_with_parent) as pool:
+    with ProcessPoolExecutor(min(nj, len(utterances)), context, end_with_pool) as pool:
         yield from pool.map(function, utterances, chunksize=32)
 
 
