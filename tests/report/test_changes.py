@@ -73,7 +73,7 @@ def test_curves_of_a_log_that_was_continued(tmp_path):
             "[valid] loss={}, cer=nan, acc={}, time=1 second")
     lines = [line.format(*values) for values in ((1, 5.5, 0.25), (2, 7.0, 0.5), (2, "3e+00", 0.75))]
     (folder / "train.log").write_text("\n".join(["loss=1.0", *lines, "2epoch results: no log line"]))
-    curves = read_curves(tmp_path, [0, 1])
+    curves = read_curves(tmp_path, [{"round": 0}, {"round": 1}])
     assert curves == {1: {"loss": {1: 5.5, 2: 3.0}, "acc": {1: 0.25, 2: 0.75}}}
     assert shown(curves) == ["loss", "acc"]
 
@@ -94,14 +94,14 @@ def test_nothing_beats_the_front(models):
 
 def test_svg_without_styles_and_with_ids_of_its_own():
     text = """<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
-        width="1pt" viewBox="0 0 1 1"><metadata>x</metadata><defs><style>*{}</style><path id="m" d="M0 0"
+        width="72pt" height="1pt" viewBox="0 0 72 1"><metadata>x</metadata><defs><style>*{}</style><path id="m" d="M0 0"
         style="stroke: #000000"/></defs><g clip-path="url(#c)"><use xlink:href="#m" style="fill: #ffffff"/>
         <text style="font: 10px 'DejaVu Sans'; fill: #ffffff">&lt;b&gt;</text></g><script>alert(1)</script></svg>"""
     root = ElementTree.fromstring(inline(text, "wer", 'a "picture" <of> it'))
     tags = {element.tag.rpartition("}")[2]: element.attrib for element in root.iter()}
     assert set(tags) == {"svg", "defs", "path", "g", "use", "text"}
     svg = tags["svg"]
-    assert (svg["aria-label"], svg["role"], "width" in svg) == ('a "picture" <of> it', "img", False)
+    assert (svg["aria-label"], svg["role"], svg["width"], "height" in svg) == ('a "picture" <of> it', "img", "96", False)
     assert tags["path"] == {"id": "wer-m", "d": "M0 0", "stroke": "currentColor"}
     assert tags["g"] == {"clip-path": "url(#wer-c)"}
     assert tags["use"] == {"{http://www.w3.org/1999/xlink}href": "#wer-m", "class": "paper"}
