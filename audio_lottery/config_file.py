@@ -86,8 +86,8 @@ def _override(values: dict[str, Any], arguments: str) -> None:
         key, _, inner = option[2:].partition(".")
         _known(key, [f.name for f in dataclasses.fields(LotteryConfig)], "--lottery_args")
         try:
-            parsed = [yaml.safe_load(word) for word in given]
-        except yaml.YAMLError:
+            parsed = [parse_yaml(option, word) for word in given]
+        except LotteryError:
             raise LotteryError(f"--lottery_args: {option} {' '.join(given)}: not a YAML value: mend it") from None
         if not inner:
             values[key] = parsed[0] if len(parsed) == 1 else parsed

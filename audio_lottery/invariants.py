@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-import yaml
 
 from audio_lottery import granularity, snapshot
 from audio_lottery.config import LotteryConfig
 from audio_lottery.config_file import load
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_json, read_text
+from audio_lottery.fileio import read_json, read_yaml
 from audio_lottery.gates import GATES
 from audio_lottery.granularity import Groups
 from audio_lottery.layout import Layout
@@ -91,7 +90,7 @@ def _expected(layout: Layout, config: LotteryConfig, load_state: LoadState, numb
     def trained() -> dict[str, torch.Tensor]:
         if config.prune_from != "average":
             return load_state(before / "latest.pth")
-        phase, key, _ = yaml.safe_load(read_text(before / "config.yaml"))["best_model_criterion"][0]
+        phase, key, _ = read_yaml(before / "config.yaml")["best_model_criterion"][0]
         return load_state(before / f"{phase}.{key}.ave.pth")
 
     scope = tuple(Mask.load(layout.mask(number)))

@@ -83,6 +83,7 @@ def test_options_are_overridden_one_by_one(tmp_path):
     ("rate 0.2", "is not an option"), ("--rate", "has no value"), ("--nope 1", "unknown key nope"),
     ("--scope.nope 1", "unknown key scope.nope"), ("--rate 0", "out of range"),
     ("--rate 'a", "No closing quotation: mend its quotes"), ("--rate [", "not a YAML value"),
+    ("--rate 2001-99-99", "not a YAML value"), ("--scope.include " + "[" * 3000, "not a YAML value"),
 ])
 def test_bad_arguments(arguments, said):
     with pytest.raises(LotteryError, match=said):

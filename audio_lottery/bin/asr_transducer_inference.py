@@ -9,8 +9,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from audio_lottery.bin import cli
 from audio_lottery.errors import LotteryError
 
@@ -62,6 +60,7 @@ def main(cmd: Sequence[str] | None = None) -> None:
 def _for_espnet(args) -> bool:
     """Whether ESPnet's own command can do it."""
     from audio_lottery.espnet.transducer_encoder import is_recurrent
+    from audio_lottery.fileio import read_yaml
 
     if args.ngram_file:
         return False
@@ -71,7 +70,7 @@ def _for_espnet(args) -> bool:
     config = args.asr_train_config or Path(args.asr_model_file or "").parent / "config.yaml"
     if args.model_tag:
         return True
-    encoder_conf = _read(config).get("encoder_conf", {})
+    encoder_conf = read_yaml(config).get("encoder_conf", {})
     return not is_recurrent(encoder_conf) and "sizes" not in encoder_conf
 
 
@@ -82,15 +81,6 @@ def _refuse(args) -> None:
             raise LotteryError(f"--{name}: not for recurrent or resized encoders, nor with --ngram_file: leave it out")
     if args.ngram_file and args.lm_file:
         raise LotteryError("--ngram_file and --lm_file: one language model at a time: leave one out")
-
-
-def _read(config: str | Path) -> dict:
-    try:
-        with open(config, encoding="utf-8") as file:
-            return yaml.safe_load(file)
-    except (OSError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise LotteryError(f"{config}: {reason}: give the training's --asr_train_config") from error
 
 
 if __name__ == "__main__":

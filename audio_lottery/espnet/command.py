@@ -162,6 +162,9 @@ def parse(task: str, command: Sequence[str], remedy: str = "mend --asr_config or
 def parse_by(parser: ArgumentParser, command: Sequence[str], what: str, remedy: str,
              check: Callable[[Namespace], None] = lambda args: None) -> Namespace:
     """Parse a command by a parser of ESPnet's, then ``check`` it; what is refused is a :class:`LotteryError`."""
+    for option, word in pairwise(command):
+        if option == "--config" and Path(word).is_file():
+            parse_yaml(word)  # ESPnet's own reader knows no bounds, and would say what is wrong in a traceback
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
@@ -172,12 +175,8 @@ def parse_by(parser: ArgumentParser, command: Sequence[str], what: str, remedy: 
         lines = said.getvalue().strip().splitlines() or ["unknown reason"]
         reason = lines[-1].split("error: ", 1)[-1]
         raise LotteryError(f"ESPnet refused the {what} options: {reason}: {remedy}") from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise LotteryError(f"{mark.name}:{mark.line + 1}: not valid YAML ({error.problem}): mend it") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        config = next((word for option, word in pairwise(command) if option == "--config"), "the configuration")
+    except yaml.YAMLError as error:  # of a value among the options
         reason = " ".join(str(error).split())
-        raise LotteryError(f"{config}: not a YAML file in UTF-8 ({reason}): mend it") from None
+        raise LotteryError(f"the {what} options are not valid YAML ({reason}): {remedy}") from None
     except OSError as error:
         raise LotteryError(f"{error.filename}: {error.strerror}: {remedy}") from None

@@ -29,7 +29,7 @@ class Speech2Text(stock.Speech2Text):
     def __init__(self, asr_train_config: str | Path | None, asr_model_file: str | Path,
                  device: str = "cpu", dtype: str = "float32", **options):
         config_file = Path(asr_train_config or Path(asr_model_file).parent / "config.yaml")
-        config = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+        config = read_yaml(config_file)
         with tempfile.TemporaryDirectory() as folder:
             stand_in_file = Path(folder) / "config.yaml"
             changed = config | {"encoder_conf": stand_in(config["encoder_conf"])}

@@ -1,11 +1,13 @@
 """Bad input to the commands that run ESPnet: one line, status 1, nothing half-written taken for whole."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from audio_lottery.errors import LotteryError
 from audio_lottery.espnet import versions
 from audio_lottery.espnet.command import Recipe
 from audio_lottery.layout import Layout
@@ -26,7 +28,9 @@ def changed(recipe, folder: Path, **changes) -> Path:
     ("train", ["--task", "other"], "--task other: unknown"),
     ("train", ["--config", "none.yaml"], "No such file: none.yaml"),
     ("train", ["--config", "broken.yaml"], "broken.yaml:2: not valid YAML"),
-    ("train", ["--config", "latin.yaml"], "latin.yaml: not a YAML file in UTF-8"),
+    ("train", ["--config", "latin.yaml"], "latin.yaml: not UTF-8 at byte 7"),
+    ("train", ["--config", "bomb.yaml"], "bomb.yaml:1: its aliases (*name) stand for more than"),
+    ("train", ["--output_dir", "x", "--token_list", "x", "--optim_conf", "lr=[1"], "training options"),
     ("asr_inference", ["--output_dir", "x", "--data_path_and_name_and_type", "x,speech,sound", "--bad"],
      BAD_OPTION.format("decoding")),
     ("asr_transducer_inference", ["--output_dir", "x", "--data_path_and_name_and_type", "x,speech,sound", "--bad"],
@@ -35,8 +39,30 @@ def changed(recipe, folder: Path, **changes) -> Path:
 def test_options_that_espnet_refuses(refused, tmp_path, name, arguments, words):
     (tmp_path / "broken.yaml").write_text("seed: [1\nmax_epoch: 3\n")
     (tmp_path / "latin.yaml").write_bytes(b"optim: \xe9\n")
+    bomb(tmp_path / "bomb.yaml")
     assert words in refused(name, *arguments)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.yaml", "latin.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bomb.yaml", "broken.yaml", "latin.yaml"]
+
+
+def bomb(path: Path) -> None:
+    """A mapping of ten lines that stands for 10^10 values."""
+    path.write_text("a0: &a0 x\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 11)))
+
+
+@pytest.mark.parametrize("content, words", [
+    (None, "its aliases"), ("[" * 3000, "too deep"), ("seed: [1\n", "not valid YAML"),
+    ("encoder_conf: {body_conf: 2001-99-99}\n", "not valid YAML"), ("", "a mapping is expected")])
+def test_a_transducers_configuration_from_elsewhere(refused, tmp_path, content, words):
+    """Of a model that was downloaded: read by the bounded reader, by the command and by the class."""
+    from audio_lottery.espnet.transducer_inference import Speech2Text
+
+    config = tmp_path / "config.yaml"
+    config.write_text(content) if content is not None else bomb(config)
+    said = refused("asr_transducer_inference", "--output_dir", "out", "--data_path_and_name_and_type",
+                   "wav.scp,speech,sound", "--asr_model_file", "model.pth", "--asr_train_config", config)
+    assert str(config) in said and re.search(words, said)
+    with pytest.raises(LotteryError, match=words):
+        Speech2Text(None, tmp_path / "model.pth")
 
 
 @pytest.mark.parametrize("heads, words", [
