@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     args = parser.parse_args()
     rows = [row for density in args.density for threads in args.threads for row in measure(density, threads, args)]
-    report(rows, clock=args.clock, torch=torch.__version__)
+    report(rows, clock=args.clock)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def main() -> None:
         for frames in args.frames
         for density in args.density
     ]
-    report(rows, threads=1, clock=args.clock, torch=torch.__version__)
+    report(rows, threads=1, clock=args.clock)
 
 
 if __name__ == "__main__":

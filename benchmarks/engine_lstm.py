@@ -62,7 +62,7 @@ def main() -> None:
                     times = race(contestants, args.turns, args.clock)
                 row = {"units": units, "frames": frames, "density": density, "torch ms": times["torch"] * 1e3}
                 rows.append(row | {name: times["torch"] / times[name] for name in times if name != "torch"})
-    report(rows, layers=args.layers, threads=1, clock=args.clock, torch=torch.__version__)
+    report(rows, layers=args.layers, threads=1, clock=args.clock)
 
 
 if __name__ == "__main__":

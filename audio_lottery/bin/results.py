@@ -1,4 +1,4 @@
-"""Write RESULTS.md, and that of each recipe, from the kept searches (egs2/*/asr1/results) and measurements of a tree.
+"""Write RESULTS.md, and that of each recipe and of the benchmarks, from the kept searches (egs2/*/asr1/results) and measurements of a tree.
 
 For each backbone: dense model, extreme and best ticket, controls, and several methods side by side with a picture
 beside their results; noise, transfer, cost, files and speed; and each claim of the paper as confirmed, not confirmed or

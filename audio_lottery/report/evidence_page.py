@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audio_lottery.fileio import read_text
-from audio_lottery.report import evidence_methods, parity
+from audio_lottery.report import evidence_methods, parity, speed
 from audio_lottery.report.claims import Verdict, clean_tests, verdicts
 from audio_lottery.report.compare import Point
 from audio_lottery.report.compare_table import legend
 from audio_lottery.report.evidence import Experiment, collect
-from audio_lottery.report.evidence_parts import cost, noisy, sizes, speed, transfer
+from audio_lottery.report.evidence_parts import cost, noisy, sizes, transfer
 from audio_lottery.report.evidence_tables import table, text_table, title, wer
 from audio_lottery.report.findings import Findings, findings
 from audio_lottery.report.recipe import said
@@ -44,13 +44,15 @@ not confirmed is not thereby refuted: a few hundred words tell little apart."""
 
 
 def pages(root: Path) -> dict[Path, str]:
-    """File -> text of the page at the top and of each recipe's, of a tree with egs2/, conf/lottery and benchmarks/."""
+    """File -> text of the page at the top, of each recipe's and of the benchmarks', of a tree with egs2/, conf/lottery
+    and benchmarks/."""
     experiments = collect(root)
     recipes: dict[Path, list[Experiment]] = {}
     for one in experiments:
         recipes.setdefault(one.searches[0].home, []).append(one)
     return {root / "RESULTS.md": _top(root, experiments, list(recipes)),
-            **{folder / "RESULTS.md": _recipe(root, folder, several) for folder, several in recipes.items()}}
+            **{folder / "RESULTS.md": _recipe(root, folder, several) for folder, several in recipes.items()},
+            **speed.pages(root)}
 
 
 def _top(root: Path, experiments: Sequence[Experiment], recipes: Sequence[Path]) -> str:
@@ -59,7 +61,7 @@ def _top(root: Path, experiments: Sequence[Experiment], recipes: Sequence[Path])
     return _joined(HEAD.format(recipes=names), READING, *_tickets(clean),
                    *evidence_methods.section(clean, root), "## What the paper claims", _claims(verdicts(experiments)),
                    *noisy(experiments), *transfer(clean), *cost(clean), *sizes(experiments),
-                   *parity.section(root, table), *speed(root))
+                   *parity.section(root, table), *speed.section(root))
 
 
 def _recipe(root: Path, folder: Path, experiments: Sequence[Experiment]) -> str:

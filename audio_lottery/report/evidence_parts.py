@@ -1,15 +1,14 @@
-"""Parts of RESULTS.md beside the tickets: noise, transfer, cost, files, speed."""
+"""Parts of RESULTS.md beside the tickets: noise, transfer, cost, files."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.fileio import read_json, read_jsonl
-from audio_lottery.report import noise, parity
+from audio_lottery.fileio import read_json
+from audio_lottery.report import noise
 from audio_lottery.report.evidence import Experiment
 from audio_lottery.report.evidence_tables import table, title, wer
 from audio_lottery.report.findings import Findings
-from audio_lottery.report.table import MISSING, measured, p_value, percent, steps
+from audio_lottery.report.table import MISSING, p_value, percent, steps
 
 COSTS = """\
 Training steps of each method's ticket nearest the extreme one: its own training, what was trained before to find it,
@@ -73,18 +72,3 @@ def sizes(experiments: Sequence[Experiment]) -> list[str]:
                              f"{one['bytes']:,}", f"{one['dense_bytes'] / one['bytes']:.1f}"])
     heads = ["experiment", "method", "seed", "round", "file", "bytes", "dense fp32 weights over it"]
     return ["## Files", table(heads, rows) if rows else "No kept search has exported files (stage 9)."]
-
-
-def speed(root: Path) -> list[str]:
-    """What benchmarks printed, one JSON object a line."""
-    made = []
-    for path in sorted((root / "benchmarks" / "results").glob("*.jsonl")):
-        if path == root / parity.FILE:
-            continue
-        for one in read_jsonl(path):
-            rows = one.pop("rows", None) or [{key: one.pop(key) for key in list(one) if key != "processor"}]
-            about = ", ".join(f"{value}" if key == "processor" else f"{key} {value}" for key, value in one.items())
-            heads = list(dict.fromkeys(key for row in rows for key in row))
-            shown = [[measured(row.get(key)) for key in heads] for row in rows]
-            made.append("\n\n".join(filter(None, [f"### `benchmarks/{path.stem}.py`", about, table(heads, shown)])))
-    return ["## Speed", *(made or ["No measurement is kept (benchmarks/results/NAME.jsonl)."])]
