@@ -1,6 +1,6 @@
 """A whole Conformer encoder (27 M weights, convolutional subsampling included), pruned at random: the engine
-against ESPnet's own module on torch, the same exported to onnxruntime (fp32, dynamic int8) and OpenVINO, and against
-itself with dense weights.
+against ESPnet's own module on torch, the same exported to onnxruntime (fp32, dynamic int8) and OpenVINO (fp32, bf16),
+and against itself with dense weights.
 
 Times are interleaved medians in milliseconds for an utterance of ``frames`` encoder frames (40 ms each); the
 other columns say how many times faster than ESPnet on torch each is; what is not installed is left out. "error" is the
@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 import torch
 from engine_race import CLOCKS, race, report
-from other_engines import others
+from other_engines import Graphs
 
 from audio_lottery.engine.recogniser import Recogniser
 from audio_lottery.export import ticket_file
@@ -68,6 +68,7 @@ def measure(density: float, threads: int, args: argparse.Namespace) -> list[dict
         "sparse": Recogniser(ticket, threads=threads),
         "int8": Recogniser(ticket, threads=threads, int8=True),
     }
+    graphs = Graphs(WithoutLengths(encoder), torch.randn(1, 403, 80), 1)
     rows = []
     for frames in args.frames:
         x = np.random.default_rng(0).normal(size=(4 * frames + 3, 80)).astype(np.float32)
@@ -75,7 +76,7 @@ def measure(density: float, threads: int, args: argparse.Namespace) -> list[dict
         contestants = {"torch": lambda b=batch, n=length, e=encoder: e(b, n)}
         contestants |= {name: lambda e=engine, x=x: e.run(x) for name, engine in engines.items()}
         with torch.no_grad():
-            contestants |= others(WithoutLengths(encoder), batch, 1, threads)
+            contestants |= graphs.contestants(batch, threads)
             times = race(contestants, args.turns, args.clock)
             want = encoder(batch, length)[0][0].numpy()
         row = {"density": density, "threads": threads, "frames": frames, "torch ms": times["torch"] * 1e3}
