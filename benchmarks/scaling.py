@@ -1,19 +1,21 @@
 """How time and memory grow with the corpus and with the model, up to LibriSpeech's 960 hours and 10^9 weights.
 
-    python benchmarks/scaling.py                                             full size, 8 GB of free memory
+    python benchmarks/scaling.py --keep benchmarks/results/scaling.jsonl     full size, 8 GB of free memory
     python benchmarks/scaling.py --utterances 20000 --weights 3e7            a small run
 
-Each step runs in a process of its own, at an eighth, a half and the whole of the size: wall-clock and CPU seconds
+Each step runs in a process of its own, at an eighth, a half and the whole of the size (words and letters, which take
+minutes, at an eighth and the whole): wall-clock and CPU seconds
 (those of programs that it calls included), the peak of the resident set (in all, torch's own 0.5 GB included, and above
-what the process held before the step), and the growth from the half to the whole: the exponent b of CPU seconds ~
-size^b (1 is linear; on a busy machine wall-clock tells nothing).
+what the process held before the step), and the growth from the last size but one to the whole: the exponent b of CPU
+seconds ~ size^b (1 is linear; on a busy machine wall-clock tells nothing).
 
 Steps over utterances, which are entries without audio of their own (transcripts of 6 to 34 words, as LibriSpeech's;
 every line of wav.scp names the same second of silence):
 
     tables    write and read a data folder                   validate  check it, each file's header too
     format    stage 2: probe each file, write dump/raw       tokens    the list of characters
-    score     sclite where it is found, else Python; both alignments (words, characters), interval, paired test
+    words     two rounds scored by words: sclite where it is found, else Python; intervals, paired test
+    letters   one round scored by characters, which takes sclite ten times as long
     errors    keep each utterance's errors, read them again
 
 over weights, in tensors of large Conformers:
@@ -22,8 +24,9 @@ over weights, in tensors of large Conformers:
     masks     write, read and check a mask file              start     theta0 written, read, masked, its digests
 
 and over rounds (a tenth of --utterances): ``ledger``, recording one more score and making the table of all.
-Prints a table and, as its last line, one JSON object. Worse than linear: exit status 1, when a step that takes more
-than two seconds grows by an exponent above --limit.
+Prints a table and, as its last line, one JSON object. --keep writes that object to a file too, anew after each step;
+steps that the file has of the same sizes, and that are not asked for now, stay. Worse than linear: exit status 1, when
+a step that takes more than two seconds grows by an exponent above --limit.
 """
 
 import argparse
@@ -42,6 +45,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from make_mask import RATE, Bag, resident  # noqa: E402
+
+from audio_lottery.fileio import read_json, write_text  # noqa: E402
 
 Step = Callable[[], object]
 
@@ -110,11 +115,42 @@ def decoded(folder: Path, count: int) -> None:
         kaldi.write_table(decode / "text", texts)
 
 
-def score(folder: Path, count: int) -> Step:
-    from audio_lottery.metrics.compare import Comparison, score_rounds
+def words(folder: Path, count: int) -> Step:
+    from audio_lottery.metrics.compare import read_references
+    from audio_lottery.metrics.scoring import check_coverage, score_words
+    from audio_lottery.metrics.significance import bootstrap_interval, permutation_p_worse
+    from audio_lottery.metrics.trn import read_kaldi
 
     decoded(folder, count)
-    return lambda: list(score_rounds(folder / "exp", "greedy", "set", folder / "data", Comparison()))
+
+    def step() -> None:
+        references, speakers = read_references(folder / "data")
+        found = []
+        for number in (0, 1):
+            path = folder / f"exp/round_{number:02d}/decode_greedy/set/text"
+            texts = read_kaldi(path, empty=True)
+            check_coverage(references, texts, folder / "data/text", path)
+            counts = score_words(references, texts, speakers, path.parent / "score_wer").counts.values()
+            found.append([each.errors for each in counts])
+            bootstrap_interval(found[-1], [each.words for each in counts])
+        permutation_p_worse(found[1], found[0])
+
+    return step
+
+
+def letters(folder: Path, count: int) -> Step:
+    from audio_lottery.metrics.compare import read_references
+    from audio_lottery.metrics.scoring import score_characters
+    from audio_lottery.metrics.trn import read_kaldi
+
+    decoded(folder, count)
+    path = folder / "exp/round_01/decode_greedy/set/text"
+
+    def step() -> None:
+        references, speakers = read_references(folder / "data")
+        score_characters(references, read_kaldi(path, empty=True), speakers, path.parent / "score_cer")
+
+    return step
 
 
 def errors(folder: Path, count: int) -> Step:
@@ -210,9 +246,11 @@ def start(folder: Path, count: int) -> Step:
     return step
 
 
-STEPS = {"tables": tables, "validate": validate, "format": formatted, "tokens": tokens, "score": score,
-         "errors": errors, "ledger": ledger, "mask": mask, "later": later, "masks": masks, "start": start}
+STEPS = {"tables": tables, "validate": validate, "format": formatted, "tokens": tokens, "words": words,
+         "letters": letters, "errors": errors, "ledger": ledger, "mask": mask, "later": later, "masks": masks,
+         "start": start}
 OF_WEIGHTS = ("mask", "later", "masks", "start")
+PARTS = {"words": (8, 1), "letters": (8, 1)}  # of the whole size that are measured; others: 8, 2, 1
 
 
 def measure(name: str, size: int, where: str | None) -> dict:
@@ -239,33 +277,60 @@ def main() -> int:
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS), help="which steps (default all)")
     parser.add_argument("--limit", type=float, default=1.15, help="exponent that is taken for linear (default 1.15)")
     parser.add_argument("--where", help="folder for temporary files, 9 GB at full size (default: the system's)")
+    parser.add_argument("--keep", type=Path, help="write the JSON object to this file too, after each step")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         print(json.dumps(measure(args.measure[0], int(args.measure[1]), args.where)))
         return 0
-    found, worse = {}, []
     print(f"{'step':10s}{'size':>14s}{'seconds':>10s}{'CPU s':>10s}{'peak MB':>10s}{'of it here':>12s}{'growth':>8s}",
           flush=True)
+    result = {"benchmark": "scaling", "utterances": args.utterances, "weights": int(args.weights)}
+    found = kept(args.keep, result)
     for name in args.steps:
-        whole = int(args.weights) if name in OF_WEIGHTS else args.utterances // (10 if name == "ledger" else 1)
-        for size in (whole // 8, whole // 2, whole):
-            command = [sys.executable, __file__, "--measure", name, str(size)]
-            command += ["--where", args.where] if args.where else []
-            row = json.loads(subprocess.check_output(command, text=True).splitlines()[-1])
-            before = found.setdefault(name, [])
-            row["growth"] = math.log2(max(row["cpu_seconds"], 0.01) / max(before[-1]["cpu_seconds"], 0.01)
-                                      ) if size == whole else None
-            before.append({"size": size, **row})
-            here = "-" if row["extra_bytes"] is None else f"{row['extra_bytes'] / 1e6:.0f}"
-            growth = "" if row["growth"] is None else f"{row['growth']:.2f}"
-            print(f"{name:10s}{size:14,d}{row['seconds']:10.2f}{row['cpu_seconds']:10.2f}"
-                  f"{row['peak_bytes'] / 1e6:10.0f}{here:>12s}{growth:>8s}", flush=True)
-        if found[name][-1]["growth"] > args.limit and found[name][-1]["cpu_seconds"] > 2:
-            worse.append(name)
-    print(json.dumps({"benchmark": "scaling", "utterances": args.utterances, "weights": int(args.weights),
-                      "steps": found, "worse_than_linear": worse}))
-    return 1 if worse else 0
+        found[name] = grow(name, args)
+        result |= {"steps": {one: found[one] for one in STEPS if one in found},
+                   "worse_than_linear": [one for one in STEPS if one in found and worse(found[one], args.limit)]}
+        if args.keep:
+            write_text(args.keep, json.dumps(result) + "\n")
+    print(json.dumps(result))
+    return 1 if result["worse_than_linear"] else 0
+
+
+def grow(name: str, args: argparse.Namespace) -> list[dict]:
+    """Measure a step at each of its sizes, each in a process of its own, and print the lines."""
+    whole = int(args.weights) if name in OF_WEIGHTS else args.utterances // (10 if name == "ledger" else 1)
+    rows = []
+    for part in PARTS.get(name, (8, 2, 1)):
+        command = [sys.executable, __file__, "--measure", name, str(whole // part)]
+        command += ["--where", args.where] if args.where else []
+        row = {"size": whole // part, **json.loads(subprocess.check_output(command, text=True).splitlines()[-1])}
+        row["growth"] = exponent(rows[-1], row) if part == 1 else None
+        rows.append(row)
+        here = "-" if row["extra_bytes"] is None else f"{row['extra_bytes'] / 1e6:.0f}"
+        growth = "" if row["growth"] is None else f"{row['growth']:.2f}"
+        print(f"{name:10s}{row['size']:14,d}{row['seconds']:10.2f}{row['cpu_seconds']:10.2f}"
+              f"{row['peak_bytes'] / 1e6:10.0f}{here:>12s}{growth:>8s}", flush=True)
+    return rows
+
+
+def exponent(small: dict, large: dict) -> float:
+    """b of CPU seconds ~ size^b, between two measurements."""
+    times = max(large["cpu_seconds"], 0.01) / max(small["cpu_seconds"], 0.01)
+    return math.log(times) / math.log(large["size"] / small["size"])
+
+
+def worse(rows: list[dict], limit: float) -> bool:
+    """Whether a step that takes long enough to tell grows faster than ``limit`` allows."""
+    return rows[-1]["growth"] > limit and rows[-1]["cpu_seconds"] > 2
+
+
+def kept(path: Path | None, head: dict) -> dict[str, list[dict]]:
+    """The steps of a file that was kept of the same sizes."""
+    before = read_json(path) if path and path.exists() else {}
+    if not head.items() <= before.items():
+        return {}
+    return {name: rows for name, rows in before["steps"].items() if name in STEPS}
 
 
 if __name__ == "__main__":
