@@ -65,11 +65,19 @@ def test_kills_leave_no_trace(recipe, decode_config, espnet_server, kill_and_res
     answer = espnet_server.run("commands", *stages(recipe, decode_config, whole, name), log=log)
     assert answer["status"] == 0, log.read_text()
 
+    killed_in = []
+
     def start(number, kill):
         exp = tmp_path / f"killed_{number}"
-        return espnet_server.run("commands", *stages(recipe, decode_config, exp, name), log=log, kill=kill)
+        answer = espnet_server.run("commands", *stages(recipe, decode_config, exp, name), log=log, kill=kill)
+        if answer["status"] == -9:
+            said = log.read_text(errors="replace").splitlines()  # a kill may cut a character
+            killed_in.append([line for line in said if line.startswith("== ")][-1][3:])
+        return answer
 
     counts = kill_and_resume(start, answer["events"], kills, sum(map(ord, name)), 0.3)
-    print(f"{name}: {answer['events']} events, kills of each search: {counts}")
+    print(f"{name}: {answer['events']} events, kills of each search: {counts}, in {sorted(killed_in)}")
     for number in range(len(counts)):
         assert contents(tmp_path / f"killed_{number}") == contents(whole), f"killed {counts[number]} times"
+    if kills >= 50:
+        assert len(set(killed_in)) > 2, killed_in  # of the commands

@@ -114,15 +114,16 @@ def test_a_decoding_job_that_fails(recipe, exp, decode_config, tmp_path):
     array = [sys.executable, str(ROOT / "utils/run_jobs.py"), "JOB=1:3", str(tmp_path / "log.JOB"), *one, "--job",
              "JOB"]
 
-    def run() -> tuple[int, list[str]]:
+    def run() -> tuple[int, str, list[str]]:
         done = subprocess.run(array, cwd=ROOT, capture_output=True, text=True)
-        return done.returncode, [(tmp_path / f"log.{job}").read_text() for job in (1, 2, 3)]
+        return done.returncode, done.stderr, [(tmp_path / f"log.{job}").read_text() for job in (1, 2, 3)]
 
     audio.rename(tmp_path / "gone.wav")
-    status, logs = run()
+    status, said, logs = run()
+    assert said.splitlines()[-1] == f"run_jobs: error: 1 of 3 jobs failed: see {tmp_path}/log.2"
     assert status == 1 and "2 decoded" in logs[0] and "2 decoded" in logs[2]
     assert "audio-lottery decode: error: " in logs[1] and "Traceback" not in logs[1]
     (tmp_path / "gone.wav").rename(audio)
-    status, logs = run()
-    assert status == 0 and "2 decoded" in logs[1] and "up to date" in logs[0] and "up to date" in logs[2]
+    status, said, logs = run()
+    assert (status, said) == (0, "") and "2 decoded" in logs[1] and "up to date" in logs[0] and "up to date" in logs[2]
     assert subprocess.run([*one, "--merge"], cwd=ROOT).returncode == 0
