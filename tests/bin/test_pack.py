@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from audio_lottery.bin import cli, info, pack, unpack, verify
+from audio_lottery.bin import cli, info, pack, transcribe, unpack, verify
+from audio_lottery.export.ticket_file import open_reader
 from audio_lottery.mask import Mask
 
 TOKENS = ["<blank>", "<unk>", "zero", "one", "<sos/eos>"]
@@ -106,6 +107,22 @@ def test_bad_tickets(exp, tmp_path, capsys):
     ):
         assert call(module, *argv) == 1
         assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("module", [info, verify, unpack, transcribe])
+def test_damage_names_the_section(exp, tmp_path, capsys, module):
+    call(pack, exp, tmp_path / "a.ticket")
+    data = (tmp_path / "a.ticket").read_bytes()
+    more = {unpack: [tmp_path / "new"], transcribe: [tmp_path / "a.wav"]}.get(module, [])
+    capsys.readouterr()
+    for section in open_reader(tmp_path / "a.ticket").sections.values():
+        if section.stored:
+            at = section.offset + section.stored // 2
+            (tmp_path / "a.ticket").write_bytes(data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :])
+            assert call(module, tmp_path / "a.ticket", *more) == 1
+            err = capsys.readouterr().err
+            assert f"section {section.name}: wrong checksum" in err and err.count("\n") == 1
     assert not (tmp_path / "new").exists()
 
 
