@@ -1,4 +1,5 @@
-"""Write RESULTS.md, and that of each recipe and of the benchmarks, from the kept searches (egs2/*/asr1/results) and measurements of a tree.
+"""Write RESULTS.md, and that of each recipe and of the benchmarks, from a tree's kept searches (egs2/*/asr1/results)
+and measurements (benchmarks/results).
 
 For each backbone: dense model, extreme and best ticket, controls, and several methods side by side with a picture
 beside their results; noise, transfer, cost, files and speed; and each claim of the paper as confirmed, not confirmed or

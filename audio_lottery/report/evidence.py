@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +29,7 @@ CLEAN = "clean speech"
 class Kept:
     """One kept search. home: where its RESULTS.md lies. where: its corpus and split. traits: of its recipe, in words.
 
-    training: its noise. method: its preset's name.
+    tokens: in their order, () where it was not recorded. training: its noise. method: its preset's name.
     """
 
     run: Run
@@ -38,6 +39,7 @@ class Kept:
     backbone: str
     recipe: str
     traits: Mapping[str, str]
+    tokens: tuple[str, ...]
     training: str
     method: str
     dev: str
@@ -102,10 +104,47 @@ def collect(root: Path) -> list[Experiment]:
         groups.setdefault((one.where, one.backbone), {}).setdefault(one.recipe, []).append(one)
     made = []
     for (where, kind), recipes in sorted(groups.items()):
-        ranked = sorted(recipes.values(), key=_rank)
+        ranked = sorted((without_repeats(one) for several in recipes.values() for one in by_tokens(several)), key=_rank)
         apart = told_apart([searches[0].traits for searches in ranked])
         made += [Experiment(kind, where, *one) for one in zip(apart, ranked, strict=True)]
     return made
+
+
+def by_tokens(searches: Sequence[Kept]) -> list[list[Kept]]:
+    """Searches of one recipe, apart where the order of their tokens differs: a transfer's target has its source's."""
+    orders = Counter(one.tokens for one in searches if one.tokens)
+    usual = orders.most_common(1)[0][0] if orders else ()
+    found: dict[tuple[str, ...], list[Kept]] = {}
+    for one in searches:
+        order = one.tokens or usual
+        words = "" if order == usual else "tokens in another order"
+        found.setdefault(order, []).append(dataclasses.replace(one, traits={**one.traits, "tokens": words}))
+    return list(found.values())
+
+
+def without_repeats(searches: Sequence[Kept]) -> list[Kept]:
+    """Without searches that another one holds: the same masks, and the same errors on each set that was scored.
+
+    A grid that searches again what another grid did, with the same seed, gives the same; often one of them was scored
+    on more sets. Searches that differ in anything stay, and are refused where two are of one method and seed.
+    """
+    kept: list[Kept] = []
+    for one in sorted(searches, key=lambda one: (-len(_results(one)), str(one.folder))):
+        if not any((other.run.seed, other.training, other.method, other.config)
+                   == (one.run.seed, one.training, one.method, one.config)
+                   and _results(one).items() <= _results(other).items() for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda one: str(one.folder))
+
+
+def _results(one: Kept) -> dict[tuple, object]:
+    """What a search came to: the masks of its rounds, and its errors by round, inference and set."""
+    found: dict[tuple, object] = {}
+    for number, row in one.run.rows.items():
+        found[number,] = (row.get("mask_digest"), row.get("steps"))
+        found |= {(number, tag, name): score.get("errors") for tag, sets in row.get("scores", {}).items()
+                  for name, score in sets.items()}
+    return found
 
 
 def _rank(searches: Sequence[Kept]) -> tuple[int, str]:
@@ -125,7 +164,9 @@ def read(folder: Path, root: Path, presets: Mapping[str, LotteryConfig]) -> Kept
     size = next((row["numel_whole"] for row in run.rows.values() if "numel_whole" in row), None)
     words = traits(training, read_json(stored)["frontend_conf"] if stored.exists() else None, size)
     where = ", ".join(filter(None, [home.parent.name, split.replace("_", " ")]))
-    return Kept(run, config, home, where, backbone(training), recipe, words, noise(training, train.name),
+    tokens = training.get("token_list")
+    return Kept(run, config, home, where, backbone(training), recipe, words,
+                tuple(tokens) if isinstance(tokens, list) else (), noise(training, train.name),
                 method(folder, config, presets), dev.name)
 
 

@@ -36,6 +36,8 @@ those that may be pruned. Tickets are chosen on the dev set: *extreme*, the spar
 find worse than the dense model (p >= 0.05), and *best*, of the lowest WER. Test sets choose nothing. *p*: of the test
 for "worse than the dense model". Not to be found worse is weaker than to be as good: the interval of the difference
 says what was ruled out. These are small models and small corpora."""
+NO_NOISE = ["## Noise", "No kept search was scored on noisy test sets."]
+NO_TRANSFER = ["## Transfer", "No kept search took its masks from another corpus."]
 JUDGING = """\
 A rule judges each claim on each experiment, on its test sets; numbers on the dev set, where given, are not judged.
 *20%, 4.4%, matching*: confirmed where the ticket keeps no more than that, and the paired test finds it worse than the
@@ -60,18 +62,21 @@ def _top(root: Path, experiments: Sequence[Experiment], recipes: Sequence[Path])
     names = ", ".join(f"[{folder.parent.name}]({folder.relative_to(root)}/RESULTS.md)" for folder in recipes)
     return _joined(HEAD.format(recipes=names), READING, *_tickets(clean),
                    *evidence_methods.section(clean, root), "## What the paper claims", _claims(verdicts(experiments)),
-                   *noisy(experiments), *transfer(clean), *cost(clean), *sizes(experiments),
+                   *(noisy(experiments) or NO_NOISE), *(transfer(clean) or NO_TRANSFER),
+                   *cost(clean), *sizes(experiments),
                    *parity.section(root, table), *speed.section(root))
 
 
 def _recipe(root: Path, folder: Path, experiments: Sequence[Experiment]) -> str:
     """What is written by hand in results/about.md (the data, in few words), then every round of every method."""
     clean = [one for experiment in experiments for one in findings(experiment)]
+    every = [one for experiment in experiments for name in experiment.trainings for one in findings(experiment, name)]
     about, top = folder / "results" / "about.md", "../" * len(folder.relative_to(root).parts) + "RESULTS.md"
     return _joined(RECIPE_HEAD.format(corpus=folder.parent.name, top=top),
                    read_text(about).strip() if about.exists() else "", READING, *_tickets(clean),
-                   *evidence_methods.section(clean, folder), "## All rounds", legend("imp"),
-                   *(part for one in clean for part in evidence_methods.details(one, folder)))
+                   *evidence_methods.section(clean, folder), *noisy(experiments), *transfer(clean),
+                   "## All rounds", legend("imp"),
+                   *(part for one in every for part in evidence_methods.details(one, folder)))
 
 
 def _joined(*sections: str) -> str:

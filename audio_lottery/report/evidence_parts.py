@@ -2,37 +2,52 @@
 
 from collections.abc import Sequence
 
-from audio_lottery.errors import LotteryError
 from audio_lottery.fileio import read_json
-from audio_lottery.report import noise
+from audio_lottery.report.compare import Point
 from audio_lottery.report.evidence import Experiment
 from audio_lottery.report.evidence_tables import table, title, wer
-from audio_lottery.report.findings import Findings
+from audio_lottery.report.findings import ALPHA, Findings, findings
 from audio_lottery.report.table import MISSING, p_value, percent, steps
 
 COSTS = """\
 Training steps of each method's ticket nearest the extreme one: its own training, what was trained before to find it,
 and both in steps of the dense model, each weighed by the multiply-accumulates that remain."""
 
+NOISE = """\
+WER in % on the test set and on copies of it mixed with noise at an SNR in dB (test_snr10: 10 dB), by what was trained
+on: mean ± standard deviation over seeds. †: found worse than the dense model of the same training, ↓: found better
+(paired test over utterances, p < 0.05; many are made, some of these marks are chance)."""
+
 
 def noisy(experiments: Sequence[Experiment]) -> list[str]:
-    """WER by training condition, density and SNR."""
+    """WER by training condition, density and SNR; nothing where no noisy set was scored."""
     made = []
     for experiment in experiments:
-        ledgers = {f"{training}, seed {kept.run.seed}": list(kept.run.rows.values())
-                   for training in experiment.trainings for kept in experiment.methods(training).get("imp", [])}
-        tag = next((tag for rows in ledgers.values() for row in rows for tag in row.get("scores", {})), None)
-        try:
-            tables = noise.collect(ledgers, tag)
-        except LotteryError:
-            continue  # nothing of it was scored on noisy sets
-        text = noise.to_markdown(tables).replace("## ", "#### ")
-        made.append(f"### {experiment.name}, {experiment.where}\n\n{text}")
-    return ["## Noise", *(made or ["No kept search was scored on noisy test sets."])]
+        several = [one for training in experiment.trainings for one in findings(experiment, training)
+                   if one.reference.split(",")[0] == "imp" and any("_snr" in name for name in one.tests)]
+        columns = list(dict.fromkeys(name for one in several for name in one.tests))
+        rows = [[one.training, str(len(point.seeds)), percent(point.density_whole), percent(point.density_scope),
+                 *(_marked(one, point, name) for name in columns)]
+                for one in several for point in one.points if point.method == one.reference]
+        if rows:
+            heads = ["trained on", "seeds", "model %", "scope %", *columns]
+            made.append(f"### {experiment.name}, {experiment.where}\n\n" + table(heads, rows))
+    return ["## Noise", NOISE, *made] if made else []
+
+
+def _marked(one: Findings, point: Point, dataset: str) -> str:
+    """WER, spread over seeds, and whether the test tells it from the dense model of the same training."""
+    score = point.scores.get(dataset)
+    if score is None:
+        return MISSING
+    text = f"{score.mean:.1f}" + (f" ± {score.spread:.1f}" if score.spread is not None else "")
+    less = one.difference(point, one.dense, dataset) if one.dense and point.number else None
+    worse, better = score.p_dense, less and less[2]
+    return text + ("†" if worse is not None and worse < ALPHA else "↓" if better is not None and better < ALPHA else "")
 
 
 def transfer(clean: Sequence[Findings]) -> list[str]:
-    """Transferred tickets beside the corpus's own."""
+    """Transferred tickets beside the corpus's own; nothing where there are none."""
     made = []
     for one in clean:
         points = [point for method in one.searches if method.startswith("transferred") for point in one.tickets(method)]
@@ -44,7 +59,7 @@ def transfer(clean: Sequence[Findings]) -> list[str]:
                 for point in [*filter(None, [one.dense]), *dict.fromkeys(own), *points]]
         heads = ["ticket", "model %", *(f"{name} WER" for name in one.tests), *(f"{name} p" for name in one.tests)]
         made.append(f"### {title(one)}\n\n" + table(heads, rows))
-    return ["## Transfer", *(made or ["No kept search took its masks from another corpus."])]
+    return ["## Transfer", *made] if made else []
 
 
 def cost(clean: Sequence[Findings]) -> list[str]:

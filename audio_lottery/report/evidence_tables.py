@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from audio_lottery.report.compare import Point
+from audio_lottery.report.evidence import CLEAN
 from audio_lottery.report.findings import Findings, findings
 from audio_lottery.report.table import MISSING
 
@@ -28,6 +29,7 @@ def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def title(one: Findings) -> str:
-    """Of an experiment; with the inference where there are several."""
-    several = len(findings(one.experiment)) > 1
-    return f"{one.experiment.name} ({one.experiment.where}{', ' + one.inference if several else ''})"
+    """Of an experiment; with the training's noise, and with the inference where there are several."""
+    several = len(findings(one.experiment, one.training)) > 1
+    noise = "" if one.training == CLEAN else f", {one.training}"
+    return f"{one.experiment.name}{noise} ({one.experiment.where}{', ' + one.inference if several else ''})"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 # What a reader wants to know first.
 SAID = ("frames", "features", "size", "epochs")
@@ -48,8 +49,9 @@ def told_apart(several: Sequence[Mapping[str, str]]) -> list[str]:
     if len(several) < 2:
         return [""] * len(several)
     names = [""] * len(several)
-    for key in (key for key in several[0] if len({one.get(key) for one in several}) > 1):
-        names = [", ".join(filter(None, [name, one.get(key)])) for name, one in zip(names, several, strict=True)]
+    differing = [key for key in several[0] if len({one.get(key) for one in several}) > 1]
+    for keys in (keys for count in range(1, len(differing) + 1) for keys in combinations(differing, count)):
+        names = [", ".join(filter(None, map(one.get, keys))) for one in several]
         if len(set(names)) == len(names):
             return names
     again = Counter(names)

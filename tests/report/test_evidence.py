@@ -118,13 +118,39 @@ def test_controls_are_known_by_their_configuration_wherever_their_search_was(roo
 
 def test_noise(root):
     sets = ("dev", "test", "test_snr0")
-    kept(root, "clean", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, ALL)}, sets=sets)
+    kept(root, "clean", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, [2] * 10)}, sets=sets)
     kept(root, "noisy", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, NONE)}, sets=sets, train="train_snr0to20")
     found = judged(root)["Trained with noise, tickets are better than the dense model on noisy speech"]
     assert found == [("Conformer, CTC, noise at 0 to 20 dB, 1 seed", CONFIRMED)]
     text = "".join(pages(root).values())
-    assert "| noise at 0 to 20 dB, seed 0 | 1 | 50.0 | 0.0 | 0.0 |" in text
+    # Dense: 10 errors of 20 words at 0 dB; a ticket without any is better, one of twice as many is worse.
+    assert "| clean speech | 1 | 100.0 | 100.0 | 0.0 | 50.0 |\n" \
+           "| clean speech | 1 | 50.0 | 50.0 | 0.0 | 100.0† |" in text
+    assert "| noise at 0 to 20 dB | 1 | 50.0 | 50.0 | 0.0 | 0.0↓ |" in text
     assert noise({"train_snr": [-5, 5]}, "train") == "noise at -5 to 5 dB"
+
+
+def test_the_same_search_again_counts_once_and_another_of_its_seed_is_refused(root):
+    rounds = {0: (1.0, ALL, NONE), 1: (0.5, HALF, NONE)}
+    kept(root, "imp", rounds)
+    kept(root, "imp_noisy", {number: (*row, ALL) for number, row in rounds.items()}, sets=("dev", "test", "test_snr0"))
+    experiment, = collect(root)
+    assert [one.name for one in experiment.searches] == ["imp_noisy"]  # that was scored on more
+    kept(root, "imp_again", {**rounds, 1: (0.5, HALF, ONE)})
+    with pytest.raises(LotteryError, match="imp_noisy: has seed 0, as .*imp_again"):
+        pages(root)
+
+
+def test_the_target_of_a_transfer_is_an_experiment_of_its_own(root):
+    rounds, order = {0: (1.0, ALL, NONE), 1: (0.5, HALF, NONE)}, ["<blank>", "ONE", "TWO"]
+    for seed in (0, 1):
+        kept(root, f"imp{seed}", rounds, seed=seed, training={**CONFORMER, "token_list": order})
+    kept(root, "file", rounds, seed=2, training={**CONFORMER, "token_list": "tokens.txt"})  # as if the usual one
+    kept(root, "own", rounds, training={**CONFORMER, "token_list": order[::-1]})
+    kept(root, "source", rounds, training={**CONFORMER, "token_list": order[::-1]}, source={"weights": True})
+    one, other = collect(root)
+    assert [one.apart, len(one.searches)] == ["", 3]
+    assert [other.apart, list(other.methods())] == ["tokens in another order", ["imp", "transferred ticket"]]
 
 
 def test_files_come_from_what_tools_printed(root):
