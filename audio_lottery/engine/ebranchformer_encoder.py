@@ -1,4 +1,5 @@
-"""ESPnet's E-Branchformer encoder as an engine program: attention beside a gated MLP, merged by a convolution."""
+"""ESPnet's E-Branchformer encoder as an engine program: attention beside a gated MLP, merged by a convolution; and its
+Branchformer, which merges them without one and has no feed-forward."""
 
 from dataclasses import dataclass
 
@@ -25,11 +26,15 @@ class Layout(attention_encoder.Layout):
             "rel_pos_type": ("latest",),
             "gate_activation": ("identity", *ACTIVATIONS),
             "ffn_activation_type": ACTIVATIONS,
+            "use_attn": (True,),
+            "use_cgmlp": (True,),
+            "merge_method": ("concat",),
         })  # fmt: skip
         relative = conf.get("pos_enc_layer_type", "rel_pos") == "rel_pos"
         refuse(relative != (conf.get("attention_layer_type", "rel_selfattn") == "rel_selfattn"),
                f"{kind} encoder with one of rel_pos and rel_selfattn")
-        feed_forward, activation = switch(conf, "use_ffn", False), conf.get("ffn_activation_type", "swish")
+        feed_forward = kind != "branchformer" and switch(conf, "use_ffn", False)
+        activation = conf.get("ffn_activation_type", "swish")
         return cls(
             kind=kind,
             size=integer(conf, "output_size", 256),

@@ -30,6 +30,7 @@ from audio_lottery.export.ticket_file import TicketFile
 ENCODERS = {
     "conformer": attention_encoder,
     "transformer": attention_encoder,
+    "branchformer": ebranchformer_encoder,
     "e_branchformer": ebranchformer_encoder,
     "rnn": recurrent_encoder,
     "vgg_rnn": recurrent_encoder,

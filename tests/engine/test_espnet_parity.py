@@ -17,6 +17,8 @@ EBRANCHFORMER = {
     "output_size": 48, "attention_heads": 4, "cgmlp_linear_units": 80, "cgmlp_conv_kernel": 15, "use_ffn": True,
     "macaron_ffn": True, "linear_units": 96, "merge_conv_kernel": 7, "num_blocks": 2,
 }  # fmt: skip
+BRANCHFORMER = {"output_size": 48, "attention_heads": 4, "cgmlp_linear_units": 80, "cgmlp_conv_kernel": 15,
+                "num_blocks": 2}  # fmt: skip
 CASES = {
     "conformer": ("conformer", CONFORMER),
     "conformer, no macaron, no convolution": (
@@ -45,6 +47,10 @@ CASES = {
     "E-Branchformer, absolute positions, no macaron": (
         "e_branchformer", {**EBRANCHFORMER, "attention_layer_type": "selfattn", "pos_enc_layer_type": "abs_pos",
                            "macaron_ffn": False, "input_layer": "conv2d6"}),
+    "Branchformer": ("branchformer", BRANCHFORMER),
+    "Branchformer, linear after, gate, absolute positions": (
+        "branchformer", {**BRANCHFORMER, "use_linear_after_conv": True, "gate_activation": "tanh",
+                         "attention_layer_type": "selfattn", "pos_enc_layer_type": "abs_pos"}),
     "transformer, linear": ("transformer", {**TRANSFORMER, "input_layer": "linear"}),
     "transformer, conv2d8": ("transformer", {**TRANSFORMER, "input_layer": "conv2d8"}),
     "transformer, conv1d2": ("transformer", {**TRANSFORMER, "input_layer": "conv1d2"}),
@@ -130,7 +136,10 @@ def test_int8_is_near(engine, make, sound):
 
 
 @pytest.mark.parametrize("change, words", [
-    ({"encoder": "branchformer"}, "encoder: branchformer"),
+    ({"encoder": "longformer"}, "encoder: longformer"),
+    ({"encoder": "branchformer", "encoder_conf": {**BRANCHFORMER, "merge_method": "learned_ave"}},
+     "branchformer encoder with merge_method: learned_ave"),
+    ({"encoder": "branchformer", "encoder_conf": {**BRANCHFORMER, "use_attn": False}}, "use_attn: False"),
     ({"encoder_conf": {**CONFORMER, "rel_pos_type": "legacy"}}, "rel_pos_type"),
     ({"encoder_conf": {**CONFORMER, "concat_after": True}}, "concat_after"),
     ({"frontend": "s3prl"}, "frontend: s3prl"),

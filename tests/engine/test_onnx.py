@@ -97,7 +97,8 @@ def test_models_that_the_engine_cannot_run(make, tmp_path):
     """An encoder it does not have, and an attention decoder."""
     import torch
 
-    conf = {"output_size": 48, "attention_heads": 4, "cgmlp_linear_units": 64, "num_blocks": 1}
+    conf = {"output_size": 48, "attention_heads": 4, "cgmlp_linear_units": 64, "num_blocks": 1,
+            "merge_method": "learned_ave"}  # fmt: skip
     model, _ = make("branchformer", conf, decoder="transformer")
     files = export(model, tmp_path)
     assert set(files) == {"encoder.onnx", "decoder.onnx"} and all(row["difference"] < 1e-5 for row in files.values())
