@@ -44,6 +44,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+from engine_race import circumstances  # noqa: E402
 from make_mask import RATE, Bag, resident  # noqa: E402
 
 from audio_lottery.fileio import read_json, write_text  # noqa: E402
@@ -266,8 +267,8 @@ def measure(name: str, size: int, where: str | None) -> dict:
         step()
         seconds, spent = time.perf_counter() - began, sum(os.times()[:4]) - spent
         peak = resident("VmHWM")
-        return {"seconds": seconds, "cpu_seconds": spent, "peak_bytes": peak,
-                "extra_bytes": None if before is None else peak - before}
+        found = {"seconds": seconds, "CPU seconds": spent, "peak MB": peak / 1e6}
+        return found if before is None else found | {"MB here": (peak - before) / 1e6}
 
 
 def main() -> int:
@@ -285,16 +286,18 @@ def main() -> int:
         return 0
     print(f"{'step':10s}{'size':>14s}{'seconds':>10s}{'CPU s':>10s}{'peak MB':>10s}{'of it here':>12s}{'growth':>8s}",
           flush=True)
-    result = {"benchmark": "scaling", "utterances": args.utterances, "weights": int(args.weights)}
-    found = kept(args.keep, result)
+    sizes = {"benchmark": "scaling", "utterances": args.utterances, "weights": int(args.weights)}
+    found = kept(args.keep, sizes)
     for name in args.steps:
         found[name] = grow(name, args)
-        result |= {"steps": {one: found[one] for one in STEPS if one in found},
-                   "worse_than_linear": [one for one in STEPS if one in found and worse(found[one], args.limit)]}
+        having = [one for one in STEPS if one in found]
+        bad = [one for one in having if worse(found[one], args.limit)]
+        result = circumstances() | sizes | {"worse than linear": ", ".join(bad) or "none",
+                                            "rows": [{"step": one, **row} for one in having for row in found[one]]}
         if args.keep:
             write_text(args.keep, json.dumps(result) + "\n")
     print(json.dumps(result))
-    return 1 if result["worse_than_linear"] else 0
+    return 1 if bad else 0
 
 
 def grow(name: str, args: argparse.Namespace) -> list[dict]:
@@ -305,32 +308,34 @@ def grow(name: str, args: argparse.Namespace) -> list[dict]:
         command = [sys.executable, __file__, "--measure", name, str(whole // part)]
         command += ["--where", args.where] if args.where else []
         row = {"size": whole // part, **json.loads(subprocess.check_output(command, text=True).splitlines()[-1])}
-        row["growth"] = exponent(rows[-1], row) if part == 1 else None
+        if part == 1:
+            row["growth"] = exponent(rows[-1], row)
         rows.append(row)
-        here = "-" if row["extra_bytes"] is None else f"{row['extra_bytes'] / 1e6:.0f}"
-        growth = "" if row["growth"] is None else f"{row['growth']:.2f}"
-        print(f"{name:10s}{row['size']:14,d}{row['seconds']:10.2f}{row['cpu_seconds']:10.2f}"
-              f"{row['peak_bytes'] / 1e6:10.0f}{here:>12s}{growth:>8s}", flush=True)
+        here = f"{row['MB here']:.0f}" if "MB here" in row else "-"
+        growth = f"{row['growth']:.2f}" if "growth" in row else ""
+        print(f"{name:10s}{row['size']:14,d}{row['seconds']:10.2f}{row['CPU seconds']:10.2f}{row['peak MB']:10.0f}"
+              f"{here:>12s}{growth:>8s}", flush=True)
     return rows
 
 
 def exponent(small: dict, large: dict) -> float:
     """b of CPU seconds ~ size^b, between two measurements."""
-    times = max(large["cpu_seconds"], 0.01) / max(small["cpu_seconds"], 0.01)
+    times = max(large["CPU seconds"], 0.01) / max(small["CPU seconds"], 0.01)
     return math.log(times) / math.log(large["size"] / small["size"])
 
 
 def worse(rows: list[dict], limit: float) -> bool:
     """Whether a step that takes long enough to tell grows faster than ``limit`` allows."""
-    return rows[-1]["growth"] > limit and rows[-1]["cpu_seconds"] > 2
+    return rows[-1]["growth"] > limit and rows[-1]["CPU seconds"] > 2
 
 
 def kept(path: Path | None, head: dict) -> dict[str, list[dict]]:
     """The steps of a file that was kept of the same sizes."""
     before = read_json(path) if path and path.exists() else {}
-    if not head.items() <= before.items():
-        return {}
-    return {name: rows for name, rows in before["steps"].items() if name in STEPS}
+    found: dict[str, list[dict]] = {}
+    for row in before["rows"] if head.items() <= before.items() else ():
+        found.setdefault(row["step"], []).append({key: value for key, value in row.items() if key != "step"})
+    return {name: rows for name, rows in found.items() if name in STEPS}
 
 
 if __name__ == "__main__":

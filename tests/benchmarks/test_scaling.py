@@ -24,18 +24,19 @@ def test_steps_are_kept_and_kept_beside_each_other(tmp_path):
         done = run(keep, "--steps", step)
         assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] + "\n" == keep.read_text()
-    steps = json.loads(keep.read_text())["steps"]
-    assert {name: [row["size"] for row in rows] for name, rows in steps.items()} == {
-        "letters": [20, 160], "mask": [12500, 50000, 100000]}
-    assert all(rows[-1]["cpu_seconds"] > 0 and rows[-1]["peak_bytes"] > 1e6 for rows in steps.values())
+    rows = json.loads(keep.read_text())["rows"]
+    assert [(row["step"], row["size"]) for row in rows] == [
+        ("letters", 20), ("letters", 160), ("mask", 12500), ("mask", 50000), ("mask", 100000)]
+    assert all(row["CPU seconds"] > 0 and row["peak MB"] > 1 for row in rows if "growth" in row)
+    assert [row["step"] for row in rows if "growth" in row] == ["letters", "mask"]
 
 
 def test_growth_is_an_exponent_and_what_is_worse_than_linear_is_told(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import scaling
 
-    small, large = {"size": 100, "cpu_seconds": 1.0}, {"size": 800, "cpu_seconds": 64.0}
+    small, large = {"size": 100, "CPU seconds": 1.0}, {"size": 800, "CPU seconds": 64.0}
     assert scaling.exponent(small, large) == pytest.approx(2)
     assert scaling.worse([small, {**large, "growth": 2.0}], 1.15)
     assert not scaling.worse([small, {**large, "growth": 1.1}], 1.15)
-    assert not scaling.worse([small, {**large, "cpu_seconds": 1.9, "growth": 2.0}], 1.15)
+    assert not scaling.worse([small, {**large, "CPU seconds": 1.9, "growth": 2.0}], 1.15)
