@@ -10,12 +10,12 @@ constexpr int OFFSET = 0;
 
 // x [cols] rows -> out and one scale a frame. Inputs past the last are 0.
 template <bool TABLE>
-static void quantise(const float* x, int64_t ldx, const int32_t* table, int cols, int nv, int8_t* out, float* scales) {
+static void quantise(Input<TABLE> x, int cols, int nv, int8_t* out, float* scales) {
     const int64_t step = (int64_t)nv * VL * 4;
     for (int v = 0; v < nv; v++) {
         V top = splat(1e-20f);
         for (int c = 0; c < cols; c++) {
-            V in = load(input<TABLE>(x, ldx, table, c) + v * VL);
+            V in = x.at(c, v);
             top = vmax(top, vmax(in, -in));
         }
         store(scales + v * VL, top * (1.0f / 127.0f));
@@ -26,7 +26,7 @@ static void quantise(const float* x, int64_t ldx, const int32_t* table, int cols
             for (int i = 0; i < 4; i++) {
                 VI code = {};
                 if (c + i < cols)
-                    code = __builtin_convertvector(load(input<TABLE>(x, ldx, table, c + i) + v * VL) * inverse + magic - magic, VI);
+                    code = __builtin_convertvector(x.at(c + i, v) * inverse + magic - magic, VI);
                 lanes |= ((code + OFFSET) & 255) << (8 * i);
             }
             __builtin_memcpy(out + (c / 4) * step + v * VL * 4, &lanes, sizeof lanes);
@@ -63,8 +63,8 @@ INLINE VI dot4(VI acc, const int8_t* x, int32_t weights) {
 }
 #endif
 
-template <int NV>
-static void int8_tile(const Matrix* m, const int8_t* x, int64_t step, const float* scales, float* y, int64_t ldy) {
+template <bool TABLE, int NV>
+static void int8_tile(const Matrix* m, const int8_t* x, int64_t step, const float* scales, Output<TABLE> y) {
     for (int row = 0; row < m->rows; row++) {
         VI acc[NV], more[NV];  // two chains hide the latency
         for (int v = 0; v < NV; v++) {
@@ -81,21 +81,20 @@ static void int8_tile(const Matrix* m, const int8_t* x, int64_t step, const floa
         if (j < end)
             for (int v = 0; v < NV; v++) acc[v] = dot4(acc[v], x + m->wide[j] * step + v * VL * 4, m->packed[j]);
         for (int v = 0; v < NV; v++)
-            store(y + (int64_t)row * ldy + v * VL,
+            store(y.at(row, v),
                   __builtin_convertvector(acc[v] + more[v], V) * (load(scales + v * VL) * m->scale[row]) + m->bias[row]);
     }
 }
 
 template <bool TABLE>
-static void linear_int8(const Matrix* m, const float* x, int64_t ldx, const int32_t* table, float* y, int64_t ldy, int nv,
-                        void* scratch) {
+static void linear_int8(const Matrix* m, Input<TABLE> x, Output<TABLE> y, int nv, void* scratch) {
     float* scales = static_cast<float*>(scratch);
     int8_t* codes = reinterpret_cast<int8_t*>(scales + (int64_t)nv * VL);
     const int64_t step = (int64_t)nv * VL * 4;
-    quantise<TABLE>(x, ldx, table, m->cols, nv, codes, scales);
+    quantise(x, m->cols, nv, codes, scales);
     int v = 0;
-    for (; v + 4 <= nv; v += 4) int8_tile<4>(m, codes + v * VL * 4, step, scales + v * VL, y + v * VL, ldy);
-    if (nv - v == 3) int8_tile<3>(m, codes + v * VL * 4, step, scales + v * VL, y + v * VL, ldy);
-    if (nv - v == 2) int8_tile<2>(m, codes + v * VL * 4, step, scales + v * VL, y + v * VL, ldy);
-    if (nv - v == 1) int8_tile<1>(m, codes + v * VL * 4, step, scales + v * VL, y + v * VL, ldy);
+    for (; v + 4 <= nv; v += 4) int8_tile<TABLE, 4>(m, codes + v * VL * 4, step, scales + v * VL, y.from(v));
+    if (nv - v == 3) int8_tile<TABLE, 3>(m, codes + v * VL * 4, step, scales + v * VL, y.from(v));
+    if (nv - v == 2) int8_tile<TABLE, 2>(m, codes + v * VL * 4, step, scales + v * VL, y.from(v));
+    if (nv - v == 1) int8_tile<TABLE, 1>(m, codes + v * VL * 4, step, scales + v * VL, y.from(v));
 }

@@ -20,5 +20,5 @@ namespace {
 
 extern "C" const Kernels JOIN(al_kernels_, AL_ISA) = {
     TEXT(AL_ISA), VL, MANY_REGISTERS ? 4 : 6, linear, linear_from, layer_norm, activate, glu, add, multiply, affine, depthwise,
-    attention, attention_scratch, matvec, lstm_step, gru_step, turn, pool, stride,
+    attention, attention_scratch, matvec, lstm_step, gru_step, turn, pool, stride, halve,
 };

@@ -23,9 +23,9 @@ struct Kernels {
     int vl;    // frames in a vector
     int tile;  // vectors that are worked on together
     void (*linear)(const Matrix* m, const float* x, int64_t ldx, float* y, int64_t ldy, int nv, void* scratch);
-    // row c of x begins at x + table[c]
-    void (*linear_from)(const Matrix* m, const float* x, const int32_t* table, float* y, int64_t ldy, int nv,
-                        void* scratch);
+    // row c of x begins at x + table[c]; from one vector to the next it is x_step and y_step floats
+    void (*linear_from)(const Matrix* m, const float* x, const int32_t* table, int64_t x_step, float* y, int64_t ldy,
+                        int64_t y_step, int nv, void* scratch);
     void (*layer_norm)(const float* x, int64_t ldx, float* y, int64_t ldy, int channels, int nv,
                        const float* gain, const float* bias, float eps);
     void (*activate)(float* x, int64_t ld, int channels, int nv, int kind);
@@ -44,6 +44,8 @@ struct Kernels {
     void (*turn)(const float* x, int64_t ldx, int rows, int cols, float* y, int64_t ldy);
     void (*pool)(const float* a, const float* b, float* y, int count);
     void (*stride)(const float* x, float* y, int count, int step);  // y[i] = x[i * step]
+    // row r of y [rows * 2][ldy] holds frames r % 2, r % 2 + 2, ... of row r / 2 of x; whole vectors are read and written
+    void (*halve)(const float* x, int64_t ldx, int rows, int frames, float* y, int64_t ldy);
 };
 
 // Bytes of scratch that `linear` wants for this matrix.

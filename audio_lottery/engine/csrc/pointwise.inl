@@ -85,3 +85,13 @@ static void stride(const float* x, float* y, int count, int step) {
     else if (step == 2) for (int i = 0; i < count; i++) y[i] = x[2 * i];
     else for (int i = 0; i < count; i++) y[i] = x[i * step];
 }
+
+static void halve(const float* x, int64_t ldx, int rows, int frames, float* y, int64_t ldy) {
+    for (int r = 0; r < rows; r++, x += ldx, y += 2 * ldy)
+        for (int t = 0; t < frames; t += 2 * VL) {
+            V even = load(x + t), odd = load(x + t + VL);
+            unzip(even, odd);
+            store(y + t / 2, even);
+            store(y + ldy + t / 2, odd);
+        }
+}

@@ -35,9 +35,9 @@ void Program::lay_out(int buffer, const std::vector<int>& frames) {
 }
 
 void Program::lay_out(const Op& op) {
-    std::vector<int> frames;
-    for (const Part& part : buffers[op.src].parts) frames.push_back(op.frames(part.frames));
-    lay_out(op.dst, frames);
+    counts.clear();
+    for (const Part& part : buffers[op.src].parts) counts.push_back(op.frames(part.frames));
+    lay_out(op.dst, counts);
 }
 
 bool Program::alike(int one, int other) const {

@@ -64,6 +64,7 @@ private:
     void select(int utterance);
     void run_local(size_t first, size_t last);
     std::vector<Floats> scratch;
+    std::vector<int> counts;  // frames of each utterance that lay_out() is at
 };
 
 // Columns: sin and cos of (first + step * column) * 10000^(-2 i / channels), channels interleaved as in

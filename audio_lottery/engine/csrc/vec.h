@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 #if defined(__AVX2__)
-#include <immintrin.h>  // only for what vector types cannot say: 8-bit dot products
+#include <immintrin.h>  // only for what vector types cannot say, or say with many instructions
 #endif
 
 #if defined(__AVX512F__)
@@ -32,14 +32,22 @@ INLINE V vsqrt(V x) {
     return y;
 }
 INLINE float sum_lanes(V x) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_add_ps((__m512)x);
+#else
     float s = 0;
     for (int i = 0; i < VL; i++) s += x[i];
     return s;
+#endif
 }
 INLINE float max_lanes(V x) {
+#if defined(__AVX512F__)
+    return _mm512_reduce_max_ps((__m512)x);
+#else
     float s = x[0];
     for (int i = 1; i < VL; i++) s = x[i] > s ? x[i] : s;
     return s;
+#endif
 }
 INLINE int least(int a, int b) { return a < b ? a : b; }
 
@@ -86,6 +94,24 @@ INLINE V gelu(V x) {
     p = p * t + 0.254829592f;
     const V tail = p * t * vexp(-z * z) * 0.5f;
     return x * (x > V{} ? 1.0f - tail : tail);
+}
+
+// a, b -> their lanes 0, 2, 4 ... and 1, 3, 5 ...
+INLINE void unzip(V& a, V& b) {
+#if defined(__GNUC__) && !defined(__clang__)
+    VI even;
+    for (int i = 0; i < VL; i++) even[i] = 2 * i;
+    const V first = __builtin_shuffle(a, b, even);
+    b = __builtin_shuffle(a, b, even + 1);
+    a = first;
+#else
+    V first, second;
+    for (int i = 0; i < VL / 2; i++) {
+        first[i] = a[2 * i], first[i + VL / 2] = b[2 * i];
+        second[i] = a[2 * i + 1], second[i + VL / 2] = b[2 * i + 1];
+    }
+    a = first, b = second;
+#endif
 }
 
 // rows[i][j] -> rows[j][i]: log2(VL) rounds of zipping row i with row i + VL / 2

@@ -14,19 +14,24 @@ struct Depthwise : Op {  // one filter a channel, zeros around the utterance
         constexpr int CHUNK = 16;
         const int channels = p.buffers[dst].channels, frames = p.buffers[dst].frames;
         const int pad = causal ? taps - 1 : (taps - 1) / 2;
-        const size_t size = (size_t)p.buffers[src].ld + 2 * pad + 64;
+        const size_t size = ((size_t)p.buffers[src].ld + 2 * pad + 64 + 15) / 16 * 16;
         const bool goes_on = causal && p.left >= 0 && pad > 0;
         if (goes_on && past.empty()) reset();
         p.pool.run((channels + CHUNK - 1) / CHUNK, [&](int chunk, int worker) {
-            float* line = p.worker_scratch(worker, size);
-            std::memset(line, 0, sizeof(float) * size);
-            for (int c = chunk * CHUNK; c < std::min(channels, (chunk + 1) * CHUNK); c++) {
-                float* before = goes_on ? past.data() + (size_t)c * pad : nullptr;
-                if (before) std::memcpy(line, before, sizeof(float) * pad);
+            const int begin = chunk * CHUNK, end = std::min(channels, begin + CHUNK);
+            float* lines = p.worker_scratch(worker, size * CHUNK);
+            std::memset(lines, 0, sizeof(float) * size * (end - begin));
+            for (int c = begin; c < end; c++) {  // all of them first: what was just written cannot be read at other places
+                float* line = lines + (c - begin) * size;
                 std::memcpy(line + pad, p.row(src, c), sizeof(float) * frames);
-                p.k->depthwise(line, p.row(dst, c), p.vectors(dst), weight.data() + (size_t)c * taps, taps, bias[c]);
-                if (before) std::memcpy(before, line + frames, sizeof(float) * pad);
+                if (!goes_on) continue;
+                float* before = past.data() + (size_t)c * pad;
+                std::memcpy(line, before, sizeof(float) * pad);
+                std::memcpy(before, line + frames, sizeof(float) * pad);
             }
+            for (int c = begin; c < end; c++)
+                p.k->depthwise(lines + (c - begin) * size, p.row(dst, c), p.vectors(dst), weight.data() + (size_t)c * taps,
+                               taps, bias[c]);
         });
     }
     std::vector<float> weight, bias;
@@ -135,63 +140,87 @@ struct Attention : Op {
     int held = 0, kept = 0;  // frames that keys and values hold; how many of them came before the last run
 };
 
-// Convolution over frequency and time as one matrix product for every output frequency. The input is copied once
-// with zeros around it and its frames dealt out by their place in the stride, so that every tap reads neighbours.
+// Convolution over frequency and time as one matrix product for every output frequency. The input of a few of them at
+// a time is copied with zeros around it and its frames dealt out by their place in the stride, so that every tap reads
+// neighbours, from a copy that stays in cache.
 struct Conv : Op {
     Conv(int s, int d, const Matrix* m, const ConvShape& shape, int activation)
         : Op(s, d), m(m), shape(shape), activation(activation) {}
     bool local() const override { return false; }
     int frames(int in) const override { return std::max(0, shape.frames_out(in)); }
 
-    // dealt row (freq, channel, place): input frames place - pad, place - pad + stride, ...
-    void deal(Program& p) {
-        const int in = p.buffers[src].frames, step = shape.stride_t, pad = shape.pad_t;
-        const int longest = std::max(p.vectors(dst) * p.k->vl + shape.kernel_t / step + 1, (in + 2 * pad) / step + 1);
+    void lay_out(const Program& p) {
+        const int in = p.buffers[src].frames, step = shape.stride_t;
+        const int longest = std::max(p.vectors(dst) * p.k->vl + shape.kernel_t / step + 1, (in + 2 * shape.pad_t) / step + 1);
         ld = 16 * (((longest + 15) / 16) | 1);
-        if ((double)shape.kernel_f * shape.channels * step * ld > 2e9) throw std::bad_alloc();  // the table is 32 bits
-        dealt.at_least((size_t)(shape.freqs + 2 * shape.pad_f) * shape.channels * step * ld + 64);
-        const size_t border = (size_t)shape.pad_f * shape.channels * step * ld;
-        std::memset(dealt.data(), 0, sizeof(float) * border);
-        std::memset(dealt.data() + border + (size_t)shape.freqs * shape.channels * step * ld, 0, sizeof(float) * border);
-        const int rows = shape.freqs * shape.channels;
-        p.pool.run((rows + 31) / 32, [&](int chunk, int) {
-            for (int r = chunk * 32; r < std::min(rows, chunk * 32 + 32); r++)
-                for (int place = 0; place < step; place++) {
-                    float* out = dealt.data() + border + ((size_t)r * step + place) * ld;
-                    const int zeros = place < pad ? (pad - place + step - 1) / step : 0;
-                    const int first = place + zeros * step - pad;
-                    const int count = in > first ? (in - first + step - 1) / step : 0;
-                    std::memset(out, 0, sizeof(float) * zeros);
-                    p.k->stride(p.row(src, r) + first, out + zeros, count, step);
-                    std::memset(out + zeros + count, 0, sizeof(float) * (ld - zeros - count));
-                }
-        });
+        freq = (int64_t)shape.channels * step * ld;
+        if ((double)shape.kernel_f * freq > 2e9) throw std::bad_alloc();  // the table is 32 bits
+        table.resize(m->cols + 64);
         for (int kf = 0, i = 0; kf < shape.kernel_f; kf++)
             for (int c = 0; c < shape.channels; c++)
                 for (int kt = 0; kt < shape.kernel_t; kt++, i++)
-                    table[i] = (int32_t)(((kf * shape.channels + c) * step + kt % step) * ld + kt / step);
+                    table[i] = (int32_t)(kf * freq + (c * step + kt % step) * ld + kt / step);
+    }
+
+    // One input frequency; dealt row (channel, place): input frames place - pad, place - pad + stride, ...
+    void deal(const Program& p, int f, float* to) const {
+        const int in = p.buffers[src].frames, step = shape.stride_t, pad = shape.pad_t;
+        if (f < 0 || f >= shape.freqs) {
+            std::memset(to, 0, sizeof(float) * freq);
+            return;
+        }
+        const float* x = p.row(src, f * shape.channels);
+        // without zeros around, no real frame looks beyond the input: what stands there does not matter
+        if (step == 2 && pad == 0) return p.k->halve(x, p.buffers[src].ld, shape.channels, in, to, ld);
+        for (int c = 0; c < shape.channels; c++, x += p.buffers[src].ld)
+            for (int place = 0; place < step; place++, to += ld) {
+                const int zeros = place < pad ? (pad - place + step - 1) / step : 0;
+                const int first = place + zeros * step - pad;
+                const int count = in > first ? (in - first + step - 1) / step : 0;
+                std::memset(to, 0, sizeof(float) * zeros);
+                p.k->stride(x + first, to + zeros, count, step);
+                std::memset(to + zeros + count, 0, sizeof(float) * (ld - zeros - count));
+            }
+    }
+
+    // Vectors from .. to - 1 of output frequencies f .. f + count - 1. A tile is some vectors of frames, or, where
+    // there are few, several frequencies.
+    void block(const Program& p, int f, int count, int from, int to, const float* x, float* scratch) const {
+        const int vl = p.k->vl, tile = p.k->tile;
+        const int64_t ldy = p.buffers[dst].ld, x_freq = shape.stride_f * freq, y_freq = m->rows * ldy;
+        float* y = p.row(dst, f * m->rows);
+        if (to - from <= 2)
+            for (int v = from * vl; v < to * vl; v += vl)
+                p.k->linear_from(m, x + v, table.data(), x_freq, y + v, ldy, y_freq, count, scratch);
+        else
+            for (int i = 0; i < count; i++)
+                for (int v = from; v < to; v += tile)
+                    p.k->linear_from(m, x + i * x_freq + v * vl, table.data(), vl, y + i * y_freq + v * vl, ldy, vl,
+                                     std::min(tile, to - v), scratch);
+        p.k->activate(y + from * vl, ldy, count * m->rows, to - from, activation);
     }
 
     void whole(Program& p) override {
-        const int vectors = p.vectors(dst), vl = p.k->vl, tiles = (vectors + p.k->tile - 1) / p.k->tile;
-        table.resize(m->cols + 64);
-        deal(p);
-        const size_t extra = linear_scratch(m, p.k->tile * vl) / sizeof(float) + p.k->tile * vl + 16;
-        p.pool.run(shape.freqs_out() * tiles, [&](int i, int worker) {
-            const int f = i / tiles, t = i % tiles;
-            const int from = (int)((int64_t)vectors * t / tiles), nv = (int)((int64_t)vectors * (t + 1) / tiles) - from;
-            const float* x = dealt.data() + (size_t)f * shape.stride_f * shape.channels * shape.stride_t * ld + from * vl;
-            float* y = p.row(dst, f * m->rows) + from * vl;
-            p.k->linear_from(m, x, table.data(), y, p.buffers[dst].ld, nv, p.worker_scratch(worker, extra));
-            p.k->activate(y, p.buffers[dst].ld, m->rows, nv, activation);
+        lay_out(p);
+        const int most = p.k->tile, freqs = shape.freqs_out(), vectors = p.vectors(dst);
+        const int blocks = (freqs + most - 1) / most, threads = p.pool.threads();
+        const int parts = blocks >= threads ? 1 : std::min(vectors, threads);
+        const size_t copy = ((most - 1) * shape.stride_f + shape.kernel_f) * freq + 64;
+        const size_t size = copy + linear_scratch(m, most * p.k->vl) / sizeof(float) + most * p.k->vl + 16;
+        p.pool.run(blocks * parts, [&](int i, int worker) {
+            const int f = i / parts * most, count = std::min(most, freqs - f), part = i % parts;
+            float* dealt = p.worker_scratch(worker, size);
+            for (int j = 0; j < (count - 1) * shape.stride_f + shape.kernel_f; j++)
+                deal(p, f * shape.stride_f - shape.pad_f + j, dealt + j * freq);
+            block(p, f, count, (int)((int64_t)vectors * part / parts), (int)((int64_t)vectors * (part + 1) / parts), dealt,
+                  dealt + copy);
         });
     }
 
     const Matrix* m;
     ConvShape shape;
     int activation;
-    Floats dealt;
-    int64_t ld = 0;
+    int64_t ld = 0, freq = 0;  // of the copy: floats from row to row, and from one frequency to the next
     std::vector<int32_t> table;
 };
 
