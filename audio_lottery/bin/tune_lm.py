@@ -65,6 +65,9 @@ def run(args: argparse.Namespace) -> None:
 
     weight, penalty = search(errors, args.weights, args.penalties)
     best = config | {name: weight, "penalty": penalty}
+    if 0 < weight == max(args.weights):
+        print(f"note: {name} {weight:g} is the largest that was tried: larger ones may be better: --weights (run.sh: "
+              "--lm_weights)", file=sys.stderr)  # fmt: skip
     wer = next(row["wer"] for row in rows if (row[name], row["penalty"]) == (weight, penalty))
     note = f"# Tuned by audio-lottery tune_lm on {args.dev}: WER {wer:.2f}%, round {args.round} of {args.exp}\n"
     fileio.write_text(args.out, note + yaml.safe_dump(best, sort_keys=True))

@@ -60,8 +60,10 @@ def options(search: Path, *more: str) -> list[str]:
 def test_the_best_point_is_written(search, capsys):
     command = options(search, "--weights", "0", "1", "20", "--penalties", "0", "2", "--json")
     assert cli.main(tune_lm, command) == 0
-    report = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
     points = {(row["ngram_weight"], row["penalty"]): row for row in report["points"]}
+    assert ("is the largest that was tried" in printed.err) == (report["best"]["ngram_weight"] == 20)
     assert {(0, 0), (1, 0), (20, 0)} <= set(points) and len(points) == len(report["points"])
     references = kaldi.read_table(search / "raw/dev/text")
     for (weight, penalty), row in points.items():
@@ -75,6 +77,9 @@ def test_the_best_point_is_written(search, capsys):
     marks = {path: path.stat().st_mtime_ns for path in search.rglob("1best_recog/text")}
     assert cli.main(tune_lm, command) == 0
     assert {path: path.stat().st_mtime_ns for path in search.rglob("1best_recog/text")} == marks
+    largest = str(written["ngram_weight"])
+    assert cli.main(tune_lm, options(search, "--weights", "0", largest)) == 0
+    assert "is the largest that was tried: larger ones may be better" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
