@@ -53,10 +53,12 @@ def transfer(clean: Sequence[Findings]) -> list[str]:
         points = [point for method in one.searches if method.startswith("transferred") for point in one.tickets(method)]
         if not points:
             continue
-        own = [point for point in (one.near(one.reference, each.density_whole) for each in points) if point]
-        rows = [[point.method, percent(point.density_whole), *(wer(one, point, name) for name in one.tests),
+        near = [point for point in (one.near(one.reference, each.density_whole) for each in points) if point]
+        own = {point.number: point for point in near}.values()
+        rows = [[point.method if point.number else "dense", percent(point.density_whole),
+                 *(wer(one, point, name) for name in one.tests),
                  *(p_value(point.scores[name].p_dense) if name in point.scores else MISSING for name in one.tests)]
-                for point in [*filter(None, [one.dense]), *dict.fromkeys(own), *points]]
+                for point in [*filter(None, [one.dense]), *own, *points]]
         heads = ["ticket", "model %", *(f"{name} WER" for name in one.tests), *(f"{name} p" for name in one.tests)]
         made.append(f"### {title(one)}\n\n" + table(heads, rows))
     return ["## Transfer", *made] if made else []

@@ -151,6 +151,8 @@ def test_the_target_of_a_transfer_is_an_experiment_of_its_own(root):
     one, other = collect(root)
     assert [one.apart, len(one.searches)] == ["", 3]
     assert [other.apart, list(other.methods())] == ["tokens in another order", ["imp", "transferred ticket"]]
+    text = "".join(pages(root).values())
+    assert "| imp | 50.0 | 0.0 [0.0, 0.0] | 1.000 |\n| transferred ticket | 50.0 | 0.0 [0.0, 0.0] | 1.000 |" in text
 
 
 def test_files_come_from_what_tools_printed(root):
