@@ -24,8 +24,12 @@ static void matvec(const Matrix* m, const float* x, float* y) {
         V acc[4][PARTS] = {};  // several chains hide the latency
         if (m->kind == VECTOR_SPARSE) {
             const uint16_t* at = m->wide + (int64_t)begin * LANES;
-            for (int j = begin; j < end; j++, w += LANES, at += LANES)
-                for (int p = 0; p < PARTS; p++) acc[j & 1][p] += load(w + p * VL) * gather(x, at + p * VL);
+            int j = begin;
+            for (; j + 4 <= end; j += 4)
+                for (int i = 0; i < 4; i++, w += LANES, at += LANES)
+                    for (int p = 0; p < PARTS; p++) acc[i][p] += load(w + p * VL) * gather(x, at + p * VL);
+            for (; j < end; j++, w += LANES, at += LANES)
+                for (int p = 0; p < PARTS; p++) acc[0][p] += load(w + p * VL) * gather(x, at + p * VL);
         } else {
             int j = begin;
             for (; j + 4 <= end; j += 4)
