@@ -401,6 +401,7 @@ prepared=(--asr_config "$asr_config" --train "$dump/$train" --valid "$dump/$vali
 begun=(${dense_model:+--dense_model "$dense_model"} ${theta0:+--theta0 "$theta0"})
 [ -z "$source_ticket" ] || begun+=(--source_ticket "$source_ticket" --source_round "$source_round"
     --source_weights "$source_weights")
+called=${AUDIO_LOTTERY_COMMAND:-$command_line}  # what reports show
 find_ticket() {
     local starter=${train_cmd:-run_jobs.py} nodes=(--num_nodes "$num_nodes" ${host:+--host "$host"})
     [ "$ngpu" = 0 ] || starter=${cuda_cmd:-$starter}
@@ -418,7 +419,7 @@ find_ticket() {
     "${starter[@]}" audio-lottery find "$exp" "${prepared[@]}" "${begun[@]}" \
         ${feats_normalize:+--feats_normalize "$feats_normalize"} \
         --lottery_conf "$lottery_conf" --lottery_args="$lottery_args" --asr_args="$asr_args ${asr_noise:-}" \
-        --ngpu "$ngpu" "${nodes[@]}" "$@"
+        --ngpu "$ngpu" "${nodes[@]}" --command "$called" "$@"
 }
 
 if begin 5 "dense training, $exp/round_00"; then
@@ -450,9 +451,9 @@ if begin 8 "scoring, invariants, table"; then
     audio-lottery score "$exp" --sets "${scored[@]}" --refs "$dump" --inference_tag "$inference_tag"
     audio-lottery check "$exp"
     audio-lottery table "$exp" --dev "$valid_set" --inference_tag "$inference_tag" --report "$exp/report" \
-        --command "${AUDIO_LOTTERY_COMMAND:-$command_line}"
+        --command "$called"
     audio-lottery report "$exp" --dev "$valid_set" --inference_tag "$inference_tag" --data "$raw" \
-        --out "$exp/report" --command "${AUDIO_LOTTERY_COMMAND:-$command_line}"
+        --out "$exp/report" --command "$called"
 fi
 
 shipped=(--round "$export_round" --dev "$valid_set" --inference_tag "$inference_tag")

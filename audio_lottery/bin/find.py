@@ -29,6 +29,8 @@ def add_arguments(parser) -> None:
     parser.add_argument("--separate_rounds", type=cli.str2bool, default=False, help="a process for each round")
     parser.add_argument("--archive_rounds", type=cli.str2bool, default=False, help="keep a finished round as a ticket "
                         "file, exact, and remove its models and checkpoints; decoding writes the model out again")
+    parser.add_argument("--command", action="append", default=[], metavar="LINE", help="the command line that called "
+                        "this: added to EXP/commands.txt, which reports show; may be given again")
     parser.add_argument("--dry_run", type=cli.str2bool, default=False, help="count the disk that the search needs, and "
                         "stop")
     group = parser.add_argument_group("starting from what exists")
@@ -49,7 +51,7 @@ def run(args) -> None:
     """Search, then print one line a round."""
     from pathlib import Path
 
-    from audio_lottery import config_file
+    from audio_lottery import commands, config_file
     from audio_lottery.errors import LotteryError
     from audio_lottery.espnet import disk, small_dense
     from audio_lottery.espnet.backend import EspnetBackend
@@ -79,6 +81,7 @@ def run(args) -> None:
         small_dense.search(args.exp, lottery, backend, args.last_round, begins)
     else:
         search(args.exp, lottery, backend, args.last_round, begins, args.archive_rounds)
+    commands.remember(args.exp, args.command)
     rows = Ledger(Layout(Path(args.exp)).ledger).rows
     if args.json:
         cli.print_json(rows)

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("exp", metavar="EXP", help="folder of the search, scored")
     parser.add_argument("out", metavar="DIR", help="where to keep it, like results/conformer_seed0")
     parser.add_argument("--command", action="append", default=[], metavar="LINE",
-                        help="a command that made it; may be given again; else those of EXP/report/RESULTS.md")
+                        help="a command that made it; may be given again; else those of EXP/commands.txt")
     cli.add_json(parser)
 
 

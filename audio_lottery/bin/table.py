@@ -24,13 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", metavar="DIR", help="write RESULTS.md and wer.png to this folder")
     parser.add_argument(
         "--command", action="append", default=[], metavar="LINE",
-        help="a command line that RESULTS.md shall show; may be given again",
+        help="a command line that RESULTS.md shall show, after those of EXP/commands.txt; may be given again",
     )
     cli.add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
     """Print the table; write the report if asked."""
+    from audio_lottery import commands
     from audio_lottery.ledger import Ledger
     from audio_lottery.report.pool import pool
     from audio_lottery.report.table import collect, to_markdown, to_text
@@ -48,7 +49,8 @@ def run(args: argparse.Namespace) -> int | None:
     if args.report:
         from audio_lottery.report.summary import write_report
 
-        written = write_report(results, args.report, name, args.command)
+        lines = args.command if len(args.exp) > 1 else commands.remember(args.exp[0], args.command)
+        written = write_report(results, args.report, name, lines)
     if args.json:
         cli.print_json({**results.to_json(), "report": [str(path) for path in written]})
         return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from audio_lottery.commands import NAME, remembered
 from audio_lottery.data.features import ABOUT, training_set
 from audio_lottery.errors import LotteryError
 from audio_lottery.export.shipping import recorded
@@ -22,7 +23,8 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
     """Copy ledger, errors by utterance, configurations, picture and commands of a scored search; the files written.
 
     exp: the search's folder. out: a folder such as results/NAME; made, its files of these names replaced.
-    commands: lines that made the search; without any, those of EXP/report/RESULTS.md.
+    commands: lines that made the search; without any, those of EXP/commands.txt,
+        or of EXP/report/RESULTS.md.
     Raises LotteryError where nothing is scored, or errors by utterance are missing.
     """
     rows = Ledger(exp / "rounds.jsonl").rows
@@ -41,9 +43,9 @@ def keep(exp: Path, out: Path, commands: list[str]) -> list[Path]:
     for name, about in _records(exp, recipe).items():
         written.append(out / name)
         write_json(written[-1], about)
-    lines = commands or shown_commands(exp / "report" / "RESULTS.md")
+    lines = commands or remembered(exp) or shown_commands(exp / "report" / "RESULTS.md")
     if lines:
-        written.append(out / "commands.txt")
+        written.append(out / NAME)
         write_text(written[-1], "".join(f"{without_paths(line, recipe)}\n" for line in lines))
     return written
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from audio_lottery.bin import cli, keep
+from audio_lottery.commands import remember
 from audio_lottery.fileio import read_json, write_json, write_jsonl, write_text
 from audio_lottery.ledger import Ledger
 
@@ -48,6 +49,12 @@ def test_what_stored_features_are_is_kept_too(exp, tmp_path, capsys):
     write_json(exp.parents[2] / "dump/fbank/train/feats.json", {"frontend_conf": conf, "features": {}})
     assert cli.main(keep, [str(exp), str(tmp_path / "kept")]) == 0
     assert read_json(tmp_path / "kept" / "features.json") == {"frontend_conf": conf}
+
+
+def test_commands_of_earlier_calls_are_kept(exp, tmp_path, capsys):
+    remember(exp, ["./run.sh --root /home/me/fsdd", "./run.sh --stage 7"])
+    assert cli.main(keep, [str(exp), str(tmp_path / "kept")]) == 0
+    assert (tmp_path / "kept" / "commands.txt").read_text() == "./run.sh --root fsdd\n./run.sh --stage 7\n"
 
 
 def test_named_commands_stand_for_the_report_s(exp, tmp_path, capsys):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from audio_lottery.commands import remember, remembered
 from audio_lottery.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,16 @@ def test_report(exp):
     assert f"report: {exp / 'report' / 'RESULTS.md'}" in done.stdout
     assert "./run.sh\naudio-lottery table" in (exp / "report" / "RESULTS.md").read_text()
     assert (exp / "report" / "wer.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_all_commands_that_made_a_search_are_shown(exp):
+    """A search is trained by one call and decoded again by another."""
+    remember(exp, ["./run.sh --stop_stage 6", "./run.sh --stop_stage 6"])
+    for _ in range(2):
+        assert table(exp, "--report", exp / "report", "--command", "./run.sh --stage 7").returncode == 0
+    shown = "```sh\n./run.sh --stop_stage 6\n./run.sh --stage 7\n```"
+    assert shown in (exp / "report" / "RESULTS.md").read_text()
+    assert remembered(exp) == ["./run.sh --stop_stage 6", "./run.sh --stage 7"]
 
 
 def test_json(exp):
