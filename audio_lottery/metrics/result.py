@@ -16,16 +16,21 @@ def result_text(
     ``note`` says which scorer made it and why.
     """
     counts = count_texts(references, hypotheses)
-    groups: dict[str, list[Counts]] = {}
-    for utt in references:
-        # sclite's speaker is what precedes the first hyphen of the id
-        speaker = trn_id(utt, speakers[utt]).partition("-")[0].lower()
-        groups.setdefault(speaker, []).append(counts[utt])
-    lines = [note, "", *_summary(groups, percent=True), "", *_summary(groups, percent=False), ""]
+    lines = [summaries(counts, speakers, note)]
     for utt, reference in references.items():
         lines += [f"id: ({trn_id(utt, speakers[utt]).lower()})", _scores(counts[utt])]
         lines += [*_alignment(reference, hypotheses[utt]), ""]
     return "\n".join(lines)
+
+
+def summaries(counts: Mapping[str, Counts], speakers: Mapping[str, str], note: str) -> str:
+    """Both of sclite's summaries by speaker, percentages and counts, below a note."""
+    groups: dict[str, list[Counts]] = {}
+    for utt, one in counts.items():
+        # sclite's speaker is what precedes the first hyphen of the id
+        speaker = trn_id(utt, speakers[utt]).partition("-")[0].lower()
+        groups.setdefault(speaker, []).append(one)
+    return "\n".join([note, "", *_summary(groups, percent=True), "", *_summary(groups, percent=False), ""])
 
 
 def _scores(counts: Counts) -> str:

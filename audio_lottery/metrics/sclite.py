@@ -19,13 +19,13 @@ def find_sclite() -> str | None:
     return shutil.which("sclite") or shutil.which(DEBIAN_PATH)
 
 
-def run_sclite(program: str, reference: str | Path, hypothesis: str | Path) -> bytes:
-    """Score two trn files as ESPnet does; what sclite prints (all reports), as bytes.
+def run_sclite(program: str, reference: str | Path, hypothesis: str | Path, report: str = "all") -> bytes:
+    """Score two trn files as ESPnet does; what sclite prints (``all`` reports, or ``pra``, alignments alone), as bytes.
 
     Bytes, since sclite changes the case of text byte by byte, which may leave no valid UTF-8.
     """
     command = [program, "-r", str(reference), "trn", "-h", str(hypothesis), "trn"]
-    command += ["-i", "rm", "-o", "all", "stdout"]
+    command += ["-i", "rm", "-o", report, "stdout"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     if done.returncode or not done.stdout:
         reason = " ".join(done.stderr.decode(errors="replace").split()) or f"status {done.returncode}"

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from audio_lottery.errors import LotteryError
-from audio_lottery.metrics import sclite
+from audio_lottery.metrics import sclite, scoring
 from audio_lottery.metrics.sclite import find_sclite, parse_result
 from audio_lottery.metrics.scoring import check_coverage, score_characters, score_words
 from audio_lottery.metrics.wer import Counts
@@ -49,6 +49,19 @@ def test_sclite_and_python_print_the_same_numbers(tmp_path, monkeypatch):
         for side in "ab"
     ]
     assert [numbers(row) for row in rows[0]] == [numbers(row) for row in rows[1]]
+
+
+@pytest.mark.skipif(find_sclite() is None, reason="sclite is not installed (Debian package sctk)")
+def test_large_sets_are_scored_in_parts(tmp_path, monkeypatch):
+    whole = score_words(REFERENCES, HYPOTHESES, SPEAKERS, tmp_path / "whole")
+    monkeypatch.setattr(scoring, "MOST", 3)
+    parts = score_words(REFERENCES, HYPOTHESES, SPEAKERS, tmp_path / "parts")
+    assert (parts.scorer, parts.counts) == ("sclite", whole.counts)
+    texts = [(tmp_path / side / "result.txt").read_bytes() for side in ("whole", "parts")]
+    assert re.match(rb"Aligned by sclite in [2-9] parts", texts[1])
+    assert parse_result(texts[0]) == parse_result(texts[1])
+    totals = [re.search(r"^.*Sum/Avg.*$", text.decode("latin-1"), re.M)[0] for text in texts]
+    assert numbers([totals[0]]) == numbers([totals[1]])
 
 
 def numbers(row: list[str]) -> list[float]:
