@@ -10,8 +10,9 @@ from audio_lottery.engine import LIBRARY
 from audio_lottery.errors import LotteryError
 
 KINDS = {"auto": 0, "dense": 1, "sparse": 2, "int8": 3, "4x1": 4, "8x1": 4, "16x1": 4}
-KINDS |= {"vector sparse": 5, "vector block": 6, "vector": 7}  # for one frame at a time; vector: the cheaper one
-FORMS = {1: "dense", 2: "sparse", 3: "int8", 5: "vector sparse", 6: "vector block"}
+# For one frame at a time; vector: the cheapest one.
+KINDS |= {"vector sparse": 5, "vector block": 6, "vector": 7, "vector tiled": 8}
+FORMS = {1: "dense", 2: "sparse", 3: "int8", 5: "vector sparse", 6: "vector block", 8: "vector tiled"}
 P, I32, I64, F32 = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_float
 SIGNATURES = {
     "al_isa": (ctypes.c_char_p, []),
@@ -104,7 +105,7 @@ class Matrix:
     """Weights [rows, cols], packed for one kernel.
 
     kind: ``auto`` (the cheapest), ``dense``, ``sparse``, ``4x1``, ``8x1``, ``16x1`` or ``int8``; for one frame at a
-    time ``vector`` (the cheaper one), ``vector sparse`` or ``vector block``
+    time ``vector`` (the cheapest one), ``vector sparse``, ``vector tiled`` or ``vector block``
     codes: instead of rounding ``weights`` for int8, these (int8 [rows, cols], float32 scale [rows])
     """
 
@@ -152,7 +153,8 @@ class Matrix:
 
     def vector(self, x: np.ndarray) -> np.ndarray:
         """One frame: [cols] -> [rows]. For the vector kinds only."""
-        source, out = np.ascontiguousarray(x, np.float32), aligned((self.rows + 16,))
+        source, out = aligned((self.cols + 32,)), aligned((self.rows + 16,))
+        source[: self.cols] = x
         self._lib.al_matvec(self.handle, source.ctypes.data, out.ctypes.data)
         return out[: self.rows]
 

@@ -93,7 +93,7 @@ def test_auto_takes_the_cheapest(isa, density, unit, form):
     assert matrix.work >= 256 * 256 * density * 0.95
 
 
-@pytest.mark.parametrize("kind", ["vector", "vector sparse", "vector block"])
+@pytest.mark.parametrize("kind", ["vector", "vector sparse", "vector tiled", "vector block"])
 def test_one_frame(isa, kind):
     rng = np.random.default_rng(6)
     for rows, cols in SHAPES:

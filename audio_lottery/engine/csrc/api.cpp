@@ -33,7 +33,7 @@ AL_API int al_matrix_height(const PackedMatrix* m) { return m->kind == BLOCK ? m
 AL_API int64_t al_matrix_work(const PackedMatrix* m) { return m->work; }
 
 // x [cols] -> y [rows, rounded up to 16]
-AL_API void al_matvec(const PackedMatrix* m, const float* x, float* y) { kernels()->matvec(m, x, y); }
+AL_API void al_matvec(const PackedMatrix* m, const float* x, float* y) { kernels()->matvec(m, x, y, false); }
 
 // x [cols][ld] -> y [rows][ld]; both hold whole vectors of frames.
 AL_API void al_linear(const PackedMatrix* m, const float* x, float* y, int64_t ld, int frames) {

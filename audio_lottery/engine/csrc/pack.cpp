@@ -10,7 +10,7 @@ namespace {
 constexpr int SPARE = 64;  // bytes behind every array: vector loads may touch them
 
 template <typename T>
-const T* padded(std::vector<T>& v) {
+const T* padded(Array<T>& v) {
     v.resize(v.size() + SPARE / sizeof(T));
     return v.data();
 }
@@ -105,23 +105,68 @@ void pack_blocks(PackedMatrix& m, const float* w, int height) {
     m.first = padded(m.firsts);
 }
 
-// For one frame at a time. What a gathered weight costs, as a share of a whole lane group, which streams more bytes:
-// measured with 96 to 1,024 units, where the blocks stay in the second-level cache (2 MB) and where they don't.
-void pack_vector(PackedMatrix& m, const float* w) {
-    std::vector<int> count(m.rows), order(m.rows);
-    int64_t kept = 0, blocks = 0;
-    for (int r = 0; r < m.rows; r++) {
-        for (int c = 0; c < m.cols; c++) count[r] += w[(size_t)r * m.cols + c] != 0;
-        kept += count[r];
+// The rows `order` of a group; each tile has as many entries as its longest row has weights.
+void pack_tiles(PackedMatrix& m, const float* w, const int* order, int rows) {
+    for (int tile = 0; tile < m.cols; tile += TILE) {
+        const size_t at = m.values.size();
+        for (int r = 0; r < rows; r++) {
+            const float* line = w + (size_t)order[r] * m.cols;
+            size_t to = at + r;
+            for (int c = tile; c < std::min(tile + TILE, m.cols); c++) {
+                if (line[c] == 0) continue;
+                if (to >= m.values.size()) {
+                    m.values.resize(m.values.size() + LANES, 0.0f);
+                    m.narrow.resize(m.values.size(), 0);
+                }
+                m.values[to] = line[c], m.narrow[to] = (uint8_t)(c - tile), to += LANES;
+            }
+        }
+        m.lengths.push_back((int32_t)((m.values.size() - at) / LANES));
     }
-    for (int r = 0; r < m.rows; r += LANES)
-        for (int c = 0; c < m.cols; c++)
-            blocks += any(w + (size_t)r * m.cols + c, m.cols, std::min(LANES, m.rows - r));
-    const double gathered = blocks * LANES * sizeof(float) > (2 << 20) ? 0.13 : 0.22;
-    if (m.kind == VECTOR) m.kind = (double)kept * gathered < (double)blocks ? VECTOR_SPARSE : VECTOR_BLOCK;
+}
+
+// Nanoseconds for all entries of LANES weights: what each takes where it stays in the second-level cache; of a larger
+// matrix the rest comes from behind it. Measured with 96 to 1,024 units.
+double vector_cost(int kind, int64_t entries) {
+    constexpr double CACHE = 1.6 * (1 << 20), BYTES_A_NANOSECOND = 24;
+    const double busy = kind == VECTOR_SPARSE ? 4.2 : kind == VECTOR_TILED ? 1.3 : 0.95;
+    const double bytes = kind == VECTOR_SPARSE ? 6 * LANES : kind == VECTOR_TILED ? 5 * LANES : 4 * LANES + 2;
+    const double beyond = std::max(0.0, 1 - CACHE / (entries * bytes + 1));
+    return entries * ((1 - beyond) * busy + beyond * std::max(busy, bytes / BYTES_A_NANOSECOND));
+}
+
+int choose_vector(const PackedMatrix& m, const float* w, const std::vector<int>& count, const std::vector<int>& order,
+                  int vl) {
+    int64_t sparse = 0, tiled = 0, blocks = 0;
+    for (int g = 0; g < m.rows; g += LANES) {
+        const int rows = std::min(LANES, m.rows - g);
+        sparse += count[order[g]];
+        for (int c = 0; c < m.cols; c++) blocks += any(w + (size_t)g * m.cols + c, m.cols, rows);
+        for (int tile = 0; tile < m.cols; tile += TILE) {
+            int64_t longest = 0;
+            for (int r = 0; r < rows; r++) {
+                const float* line = w + (size_t)order[g + r] * m.cols;
+                const int end = std::min(tile + TILE, m.cols);
+                longest = std::max<int64_t>(longest, end - tile - std::count(line + tile, line + end, 0.0f));
+            }
+            tiled += longest;
+        }
+    }
+    int kind = VECTOR_BLOCK;
+    if (vector_cost(VECTOR_SPARSE, sparse) < vector_cost(kind, blocks)) kind = VECTOR_SPARSE;
+    const double best = vector_cost(kind, kind == VECTOR_BLOCK ? blocks : sparse);
+    return vl == 16 && vector_cost(VECTOR_TILED, tiled) < best ? VECTOR_TILED : kind;  // shorter vectors hold no tile
+}
+
+// For one frame at a time.
+void pack_vector(PackedMatrix& m, const float* w, int vl) {
+    std::vector<int> count(m.rows), order(m.rows);
+    for (int r = 0; r < m.rows; r++)
+        for (int c = 0; c < m.cols; c++) count[r] += w[(size_t)r * m.cols + c] != 0;
     std::iota(order.begin(), order.end(), 0);
-    if (m.kind == VECTOR_SPARSE)
-        std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return count[a] > count[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return count[a] > count[b]; });
+    if (m.kind == VECTOR) m.kind = choose_vector(m, w, count, order, vl);
+    if (m.kind == VECTOR_BLOCK) std::iota(order.begin(), order.end(), 0);
     m.firsts.push_back(0);
     for (int g = 0; g < m.rows; g += LANES) {
         const int rows = std::min(LANES, m.rows - g);
@@ -134,6 +179,11 @@ void pack_vector(PackedMatrix& m, const float* w) {
                 for (int r = 0; r < LANES; r++) m.values.push_back(r < rows ? corner[(size_t)r * m.cols] : 0.0f);
             }
             m.firsts.push_back((int32_t)m.wides.size());
+            continue;
+        }
+        if (m.kind == VECTOR_TILED) {
+            pack_tiles(m, w, order.data() + g, rows);
+            m.firsts.push_back((int32_t)(m.values.size() / LANES));
             continue;
         }
         const size_t at = m.values.size(), size = (size_t)count[order[g]] * LANES;
@@ -150,6 +200,8 @@ void pack_vector(PackedMatrix& m, const float* w) {
     m.work = (int64_t)m.values.size();
     m.value = padded(m.values);
     m.wide = padded(m.wides);
+    m.col = padded(m.narrow);
+    m.length = padded(m.lengths);
     m.first = padded(m.firsts);
     m.row = padded(m.rows_of);
 }
@@ -204,7 +256,7 @@ PackedMatrix* pack(const float* weights, int rows, int cols, const float* bias, 
     auto m = start(kind, rows, cols, bias);
     if (kind == DENSE) pack_dense(*m, weights);
     else if (kind == SPARSE) pack_sparse(*m, weights);
-    else if (kind >= VECTOR_SPARSE) pack_vector(*m, weights);
+    else if (kind >= VECTOR_SPARSE) pack_vector(*m, weights, vl);
     else pack_blocks(*m, weights, height);
     return m.release();
 }

@@ -44,7 +44,7 @@ struct Recurrent : Op {
         for (int i = 0; i < frames; i++) {
             const int t = dir.backward ? frames - 1 - i : i;
             float* now = states + t * hidden;
-            p.k->matvec(dir.state, last, back);
+            p.k->matvec(dir.state, last, back, i % 2);
             if (gru) p.k->gru_step(given + t * wide, back, last, now, size);
             else p.k->lstm_step(given + t * wide, back, cell, now, size);
             last = now;
