@@ -11,6 +11,7 @@ import soundfile
 
 from audio_lottery.bin import cli, transcribe
 from audio_lottery.engine import build
+from audio_lottery.engine.recogniser import Recogniser
 from audio_lottery.export import ticket_file
 
 TOKENS = ["<blank>", "<unk>", "a", "b", "<space>", "<sos/eos>"]
@@ -162,11 +163,20 @@ def test_a_beam_and_an_ngram_model(ticket, audio, tmp_path, capsys):
     assert len(texts[0]) > len(texts[1]) and len(texts[0]) > len(texts[2])
 
 
-def test_another_rate_is_resampled(ticket, audio, capsys):
-    samples, rate = soundfile.read(audio / "one.wav")
-    soundfile.write(audio / "up.wav", np.repeat(samples, 2), 2 * rate)
-    assert call(ticket, audio / "up.wav", "--format", "json") == 0
-    assert json.loads(capsys.readouterr().out)["seconds"] == 1.0
+@pytest.mark.parametrize("rate", [11025, 16000, 44100])
+def test_another_rate_is_resampled(ticket, tmp_path, capsys, rate):
+    """Tones that either rate holds give the features, and the text, of the model's own rate."""
+    recogniser, features = Recogniser.load(ticket), []
+    for each in (8000, rate):
+        time = np.arange(2 * each) / each
+        tones = sum(0.1 * np.sin(2 * np.pi * pitch * time + pitch) for pitch in (250, 470, 900, 1700, 3100))
+        soundfile.write(tmp_path / f"{each}.wav", tones, each)
+        features.append(recogniser.features(tones, each))
+        assert call(ticket, tmp_path / f"{each}.wav", "--format", "json") == 0
+    assert len(features[0]) == len(features[1])
+    assert np.abs(features[0] - features[1])[3:-3].max() < 0.02
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert shown[0]["seconds"] == shown[1]["seconds"] == 2.0 and shown[0]["text"] == shown[1]["text"]
 
 
 def test_bad_input(ticket, audio, tmp_path, capsys):
