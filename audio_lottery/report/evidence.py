@@ -128,11 +128,12 @@ def without_repeats(searches: Sequence[Kept]) -> list[Kept]:
     A grid that searches again what another grid did, with the same seed, gives the same; often one of them was scored
     on more sets. Searches that differ in anything stay, and are refused where two are of one method and seed.
     """
+    results = {one.folder: _results(one) for one in searches}
     kept: list[Kept] = []
-    for one in sorted(searches, key=lambda one: (-len(_results(one)), str(one.folder))):
+    for one in sorted(searches, key=lambda one: (-len(results[one.folder]), str(one.folder))):
         if not any((other.run.seed, other.training, other.method, other.config)
                    == (one.run.seed, one.training, one.method, one.config)
-                   and _results(one).items() <= _results(other).items() for other in kept):
+                   and results[one.folder].items() <= results[other.folder].items() for other in kept):
             kept.append(one)
     return sorted(kept, key=lambda one: str(one.folder))
 
