@@ -13,7 +13,7 @@ from audio_lottery.metrics.sclite import find_sclite, parse_result, run_sclite
 from audio_lottery.metrics.trn import special_to_sclite, trn_id, write_trn
 from audio_lottery.metrics.wer import Counts, characters, count_texts, total, words
 
-MOST = 1_000_000  # words that sclite gets at once: it takes some 0.8 kB of memory for each
+MOST = 300_000  # words that sclite gets at once: it takes up to 3 kB of memory for each
 
 
 @dataclass(frozen=True)
