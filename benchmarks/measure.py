@@ -3,7 +3,8 @@ benchmarks/results/NAME.jsonl, and render benchmarks/RESULTS.md and RESULTS.md.
 
     python benchmarks/measure.py [--round exp/TAG/round_08 --audio FOLDER] [--only engine_lstm ...]
 
-transcribe_speed runs where --round is given. A benchmark that fails is said, and what was kept of it stays.
+transcribe_speed runs where --round is given; what it said of other rounds stays. A benchmark that fails is said, and
+what was kept of it stays.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 from audio_lottery.bin import cli, results
-from audio_lottery.fileio import write_text
+from audio_lottery.fileio import read_jsonl, write_jsonl
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("import_time", "engine_kernels", "engine_encoder", "engine_lstm", "transcribe_speed")
@@ -29,6 +30,12 @@ def last_object(text: str) -> str | None:
         return None
 
 
+def keep(path: Path, found: dict) -> None:
+    """Write what was found; what other commands found (on other rounds) stays."""
+    others = [one for one in read_jsonl(path) if one.get("command") != found["command"]] if path.exists() else []
+    write_jsonl(path, [*others, found])
+
+
 def measure(name: str, words: list[str], folder: Path) -> bool:
     """Run a benchmark, show what it prints, and keep its last line in ``folder``."""
     began, lines = time.monotonic(), []
@@ -40,7 +47,7 @@ def measure(name: str, words: list[str], folder: Path) -> bool:
                 print(line, end="", flush=True)
     found = None if process.returncode else last_object("".join(lines))
     if found:
-        write_text(folder / f"{name}.jsonl", found + "\n")
+        keep(folder / f"{name}.jsonl", json.loads(found))
     state = "kept" if found else f"failed, status {process.returncode}"
     print(f"{name}: {state}, {time.monotonic() - began:.0f} s\n", flush=True)
     return found is not None
