@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from audio_lottery.fileio import read_jsonl, write_jsonl
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -14,7 +16,7 @@ def benchmarks(monkeypatch):
 
 
 @pytest.mark.parametrize("script, found", [
-    ("print('a table'); print('{\"rows\": []}')", '{"rows": []}'),
+    ("print('a table'); print('{\"command\": \"one\", \"rows\": []}')", {"command": "one", "rows": []}),
     ("print('{}'); raise SystemExit(3)", None),
     ("print('{}'); print('a table')", None),
     ("", None),
@@ -24,9 +26,10 @@ def test_the_last_line_is_kept(benchmarks, script, found, tmp_path, monkeypatch,
 
     monkeypatch.setattr(measure, "HERE", tmp_path)
     (tmp_path / "one.py").write_text(script)
-    (tmp_path / "one.jsonl").write_text("before\n")
+    before, other = {"command": "one", "rows": [{}]}, {"command": "one of another round"}
+    write_jsonl(tmp_path / "one.jsonl", [before, other])
     assert measure.measure("one", [], tmp_path) is (found is not None)
-    assert (tmp_path / "one.jsonl").read_text() == f"{found or 'before'}\n"
+    assert read_jsonl(tmp_path / "one.jsonl") == ([other, found] if found else [before, other])
     assert ("kept" if found else "failed") in capsys.readouterr().out
 
 
