@@ -6,7 +6,9 @@ written is sorted as ``LC_ALL=C sort`` sorts.
 """
 
 import dataclasses
+import functools
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from audio_lottery import fileio
@@ -16,17 +18,30 @@ from audio_lottery.errors import LotteryError
 REQUIRED = ("wav.scp", "text", "utt2spk")
 
 
+class Lines:
+    """The line that each id of a file stands on."""
+
+    def __init__(self, keys: Sequence[str] = (), numbers: Sequence[int] = ()):
+        self._keys, self._numbers = keys, numbers
+
+    @functools.cached_property
+    def of(self) -> dict[str, int]:
+        """Id -> number; made when it is needed, which is seldom."""
+        return dict(zip(self._keys, self._numbers, strict=True))
+
+
 class Table(dict[str, str]):
     """A two-column file: id -> value, and the line each id stood on."""
 
-    def __init__(self, values: dict[str, str] | None = None, path: str | Path = "", lines=None):
-        super().__init__(values or {})
+    def __init__(self, values: Mapping[str, str] | Iterable[tuple[str, str]] = (), path: str | Path = "",
+                 lines: Lines | None = None):
+        super().__init__(values)
         self.path = Path(path)
-        self.lines: dict[str, int] = lines or {}
+        self.lines = lines or Lines()
 
     def where(self, key: str) -> str:
         """``file:line`` of an id, or the file when the table was not read from one."""
-        return f"{self.path}:{self.lines[key]}" if key in self.lines else str(self.path)
+        return f"{self.path}:{self.lines.of[key]}" if key in self.lines.of else str(self.path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,27 +188,31 @@ def read_lines(path: str | Path) -> list[str]:
 
 def read_table(path: str | Path) -> Table:
     """Read ``id value`` lines; no line, no value or an id seen twice is a :class:`LotteryError`."""
-    table = Table(path=path)
-    what = "transcript" if Path(path).name == "text" else "value"
+    keys, values, numbers = [], [], []
     for number, line in enumerate(read_lines(path), 1):
-        key, *value = line.split(maxsplit=1)[:2] or [""]
-        if not key:
-            continue
-        if not value or not value[0].strip():
-            raise LotteryError(f"{path}:{number}: empty {what} of {key}: fill it in or remove the utterance")
-        if key in table:
-            raise LotteryError(f"{path}:{number}: {key} is on line {table.lines[key]} too: keep one")
-        table[key] = value[0].rstrip()
-        table.lines[key] = number
+        parts = line.split(maxsplit=1)
+        if len(parts) == 2:
+            keys.append(parts[0])
+            values.append(parts[1].rstrip())
+            numbers.append(number)
+        elif parts:
+            what = "transcript" if Path(path).name == "text" else "value"
+            raise LotteryError(f"{path}:{number}: empty {what} of {parts[0]}: fill it in or remove the utterance")
+    table = Table(zip(keys, values, strict=True), path, Lines(keys, numbers))
     if not table:
         raise LotteryError(f"{path}: empty: run the stage that writes it again")
+    if len(table) < len(keys):
+        first: dict[str, int] = {}
+        for key, number in zip(keys, numbers, strict=True):
+            if first.setdefault(key, number) != number:
+                raise LotteryError(f"{path}:{number}: {key} is on line {first[key]} too: keep one")
     return table
 
 
 def write_table(path: str | Path, table: dict[str, object]) -> None:
     """Write ``id value`` lines, sorted by id in the C locale's order, atomically."""
     # Code points sort as their UTF-8 bytes do, which is the C locale's order.
-    fileio.write_text(path, "".join(f"{key} {table[key]}\n" for key in sorted(table)))
+    fileio.write_text(path, "".join(f"{key} {value}\n" for key, value in sorted(table.items())))
 
 
 def is_sorted(table: Table) -> bool:
@@ -204,8 +223,8 @@ def is_sorted(table: Table) -> bool:
 def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:
     """Speaker -> its utterances, blank-separated and sorted."""
     speakers: dict[str, list[str]] = {}
-    for utterance in sorted(utt2spk):
-        speakers.setdefault(utt2spk[utterance], []).append(utterance)
+    for utterance, speaker in sorted(utt2spk.items()):
+        speakers.setdefault(speaker, []).append(utterance)
     return {speaker: " ".join(utterances) for speaker, utterances in speakers.items()}
 
 
@@ -214,11 +233,9 @@ def _only(table: Table, keys: set[str]) -> Table:
 
 
 def _same_ids(have: Table, need: Table, what: str, missing: str) -> None:
-    for key in have:
-        if key not in need:
-            raise LotteryError(
-                f"{have.where(key)}: {what} {key} has no {missing} in {need.path}: add it or remove {key}"
-            )
+    if not have.keys() <= need.keys():
+        key = next(key for key in have if key not in need)
+        raise LotteryError(f"{have.where(key)}: {what} {key} has no {missing} in {need.path}: add it or remove {key}")
 
 
 def _check_spk2utt(table: Table, utt2spk: Table) -> None:
