@@ -179,6 +179,6 @@ def _each(claim: str, family: str, several: Sequence[Findings],
 
 
 def _name(one: Findings) -> str:
-    """Experiment, and what is not as usual in it."""
-    parts = [one.experiment.name, *([one.training] if one.training != CLEAN else [])]
+    """Experiment, corpus, and what is not as usual in it."""
+    parts = [f"{one.experiment.name} ({one.experiment.where})", *([one.training] if one.training != CLEAN else [])]
     return ", ".join([*parts, f"{len(one.dense.seeds)} seed{'s' * (len(one.dense.seeds) > 1)}"] if one.dense else parts)
