@@ -84,7 +84,7 @@ def test_each_claim_by_its_rule(root):
     kept(root, "blocks", {0: (1.0, ALL, ALL), 1: (0.5, ALL, ALL)}, preset="imp_structured_8x1")
     kept(root, "other", {0: (1.0, ALL, ALL), 1: (0.5, ALL, [2] * 10)}, source={"weights": True})
     found = judged(root)
-    name = "Conformer, CTC, 1 seed"
+    name = "Conformer, CTC (digits, split), 1 seed"
     extreme = dict(found["Extreme tickets keep less than 20% of the weights"])
     assert extreme == {"CNN-LSTM": UNTESTED, "RNN-T": UNTESTED, "Transformer": UNTESTED, name: CONFIRMED}
     assert found["The lightest extreme ticket keeps 4.4% of the whole model"] == [(name, CONFIRMED)]
@@ -101,7 +101,7 @@ def test_each_claim_by_its_rule(root):
 def test_an_extreme_ticket_that_fails_on_test_is_not_confirmed(root):
     kept(root, "imp", {0: (1.0, NONE, NONE), 1: (0.15, NONE, ALL)})
     found = dict(judged(root)["Extreme tickets keep less than 20% of the weights"])
-    assert found["Conformer, CTC, 1 seed"] == NOT
+    assert found["Conformer, CTC (digits, split), 1 seed"] == NOT
 
 
 @pytest.mark.parametrize(("preset", "claim"), [("random_ticket", "The initial weights matter"),
@@ -113,7 +113,7 @@ def test_controls_are_known_by_their_configuration_wherever_their_search_was(roo
     text = (folder / "lottery.yaml").read_text().replace(f"{key}: imp", f"{key}: exp/far/away")
     write_text(folder / "lottery.yaml", text + "rounds: 1\nrate: 0.85\nonly_rounds: [1]\n")
     several = next(several for name, several in judged(root).items() if name.startswith(claim))
-    assert several == [("Conformer, CTC, 1 seed", CONFIRMED)]
+    assert several == [("Conformer, CTC (digits, split), 1 seed", CONFIRMED)]
 
 
 def test_noise(root):
@@ -121,7 +121,7 @@ def test_noise(root):
     kept(root, "clean", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, [2] * 10)}, sets=sets)
     kept(root, "noisy", {0: (1.0, ALL, NONE, ALL), 1: (0.5, ALL, NONE, NONE)}, sets=sets, train="train_snr0to20")
     found = judged(root)["Trained with noise, tickets are better than the dense model on noisy speech"]
-    assert found == [("Conformer, CTC, noise at 0 to 20 dB, 1 seed", CONFIRMED)]
+    assert found == [("Conformer, CTC (digits, split), noise at 0 to 20 dB, 1 seed", CONFIRMED)]
     text = "".join(pages(root).values())
     # Dense: 10 errors of 20 words at 0 dB; a ticket without any is better, one of twice as many is worse.
     assert "| clean speech | 1 | 100.0 | 100.0 | 0.0 | 50.0 |\n" \
