@@ -3,11 +3,12 @@
     python benchmarks/scaling.py --keep benchmarks/results/scaling.jsonl     full size, 8 GB of free memory
     python benchmarks/scaling.py --utterances 20000 --weights 3e7            a small run
 
-Each step runs in a process of its own, at an eighth, a half and the whole of the size (words and letters, which take
-minutes, at an eighth and the whole): wall-clock and CPU seconds, those of programs that it calls included; the peak of
-the resident set, torch's own 0.5 GB included, or that of a program that it calls where it is larger; what of it the
-process itself took above what it held before the step; and the growth from the last size but one to the whole: the
-exponent b of CPU seconds ~ size^b (1 is linear; on a busy machine wall-clock tells nothing).
+Each step runs in a process of its own, at an eighth, a half and the whole of the size (words, which take minutes, at
+an eighth and the whole; letters, ten times as many, at a 32nd and an eighth: sclite gets them in parts of like size):
+wall-clock and CPU seconds, those of programs that it calls included; the peak of the resident set, torch's own 0.5 GB
+included, or that of a program that it calls where it is larger; what of it the process itself took above what it held
+before the step; and the growth from the last size but one to the last: the exponent b of CPU seconds ~ size^b (1 is
+linear; on a busy machine wall-clock tells nothing).
 
 Steps over utterances, which are entries without audio of their own (transcripts of 6 to 34 words, as LibriSpeech's;
 every line of wav.scp names the same second of silence):
@@ -252,7 +253,7 @@ STEPS = {"tables": tables, "validate": validate, "format": formatted, "tokens": 
          "letters": letters, "errors": errors, "ledger": ledger, "mask": mask, "later": later, "masks": masks,
          "start": start}
 OF_WEIGHTS = ("mask", "later", "masks", "start")
-PARTS = {"words": (8, 1), "letters": (8, 1)}  # of the whole size that are measured; others: 8, 2, 1
+PARTS = {"words": (8, 1), "letters": (32, 8)}  # of the whole size that are measured; others: 8, 2, 1
 
 
 def measure(name: str, size: int, where: str | None) -> dict:
@@ -309,7 +310,7 @@ def grow(name: str, args: argparse.Namespace) -> list[dict]:
         command = [sys.executable, __file__, "--measure", name, str(whole // part)]
         command += ["--where", args.where] if args.where else []
         row = {"size": whole // part, **json.loads(subprocess.check_output(command, text=True).splitlines()[-1])}
-        if part == 1:
+        if rows and part == PARTS.get(name, (1,))[-1]:
             row["growth"] = exponent(rows[-1], row)
         rows.append(row)
         here = f"{row['MB here']:.0f}" if "MB here" in row else "-"

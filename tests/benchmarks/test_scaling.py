@@ -26,7 +26,7 @@ def test_steps_are_kept_and_kept_beside_each_other(tmp_path):
     assert done.stdout.splitlines()[-1] + "\n" == keep.read_text()
     rows = json.loads(keep.read_text())["rows"]
     assert [(row["step"], row["size"]) for row in rows] == [
-        ("letters", 20), ("letters", 160), ("mask", 12500), ("mask", 50000), ("mask", 100000)]
+        ("letters", 5), ("letters", 20), ("mask", 12500), ("mask", 50000), ("mask", 100000)]
     assert all(row["CPU seconds"] > 0 and row["peak MB"] > 1 for row in rows if "growth" in row)
     assert [row["step"] for row in rows if "growth" in row] == ["letters", "mask"]
 
