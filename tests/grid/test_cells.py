@@ -126,12 +126,29 @@ def test_unknown_keys_are_refused(tmp_path):
 def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
     monkeypatch.chdir(FSDD)
     cells = read("conf/grid_methods.yaml")
-    assert len(cells) == 30
+    assert len(cells) == 32
     for cell in cells:
         path = Path(cell.options["lottery_conf"])
         made = config_file.load(path if path.exists() else ROOT / path, cell.options["lottery_args"])
         assert (made.rate, made.rounds, str(made.seed)) == (0.5, 4, cell.at["seed"]), cell.name
         assert cell.options["asr_args"] == f"--seed {cell.at['seed']}"
+
+
+def test_the_controls_of_fsdds_backbones_are_of_one_round_of_their_own_search(monkeypatch):
+    monkeypatch.chdir(FSDD)
+    cells = read("conf/grid_backbones.yaml")
+    by_name = {cell.name: cell for cell in cells}
+    assert len(cells) == 2 * 3 * 4
+    for cell in cells:
+        made = config_file.load(ROOT / cell.options["lottery_conf"], cell.options["lottery_args"])
+        assert (made.rate, str(made.seed)) == (0.36, cell.at["seed"]), cell.name
+        decode = cell.options["inference_config"]
+        assert (ROOT / decode).exists() or (FSDD / decode).exists()
+        if cell.at["method"] != "imp":
+            own = by_name[f"seed{cell.at['seed']}_{cell.at['backbone']}_imp"]
+            assert cell.options["dense_model"].endswith(f"{own.name}/round_00") and own.name in cell.needs
+            assert len(made.only_rounds) == 1
+            assert (made.masks_from or made.small_dense or own.name).endswith(own.name)
 
 
 def configured(cell, rounds=4):
