@@ -1,6 +1,6 @@
 """How time and memory grow with the corpus and with the model, up to LibriSpeech's 960 hours and 10^9 weights.
 
-    python benchmarks/scaling.py --keep benchmarks/results/scaling.jsonl     full size, 8 GB of free memory
+    python benchmarks/scaling.py --keep benchmarks/results/scaling.jsonl     full size, 12 GB of free memory
     python benchmarks/scaling.py --utterances 20000 --weights 3e7            a small run
 
 Each step runs in a process of its own, at an eighth, a half and the whole of the size (words, which take minutes, at
