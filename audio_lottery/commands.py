@@ -14,10 +14,14 @@ def remembered(folder: str | Path) -> list[str]:
     return read_text(path).splitlines() if path.is_file() else []
 
 
+def together(folder: str | Path, lines: Sequence[str]) -> list[str]:
+    """Those of the folder, then those of ``lines`` that are new."""
+    return list(dict.fromkeys([*remembered(folder), *lines]))
+
+
 def remember(folder: str | Path, lines: Sequence[str]) -> list[str]:
-    """Add those of ``lines`` that are new; all that there are then."""
-    known = remembered(folder)
-    new = [line for line in dict.fromkeys(lines) if line not in known]
-    if new:
-        write_text(Path(folder) / NAME, "".join(f"{line}\n" for line in known + new))
-    return known + new
+    """Add those of ``lines`` that are new to the folder's; all that there are then."""
+    found = together(folder, lines)
+    if found != remembered(folder):
+        write_text(Path(folder) / NAME, "".join(f"{line}\n" for line in found))
+    return found

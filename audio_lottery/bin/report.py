@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> None:
             raise LotteryError(f"--compare {method}: {'is named twice' if folders else 'no folder'}: write "
                                "--compare NAME EXP ...")
         others[method] = [Path(folder) for folder in folders]
-    known = [] if len(exps) > 1 else commands.remembered(exps[0])
+    lines = args.command if len(exps) > 1 else commands.together(exps[0], args.command)
     inputs = Inputs(name, exps, Path(args.out), others, args.dev, args.inference_tag,
                     Path(args.data) if args.data else None, None if args.sizes == "none" else args.sizes,
-                    [Path(path) for path in args.benchmark], list(dict.fromkeys([*known, *args.command])))
+                    [Path(path) for path in args.benchmark], lines)
     rounds = len([row for row in inputs.results.rows if row["round"]])
     subtitle = (f"dense model and {rounds} round{'s' * (rounds != 1)}; {len(exps)} search{'es' if exps[1:] else ''}; "
                 "made by audio_lottery")

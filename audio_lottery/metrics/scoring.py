@@ -81,12 +81,12 @@ def _by_sclite(
 ) -> SetScore:
     parts = list(_parts(references))
     with atomic_path(folder / "result.txt") as temporary:
-        if len(parts) == 1:
+        if len(parts) > 1:
+            counts = _by_parts(program, parts, hypotheses, speakers, folder, temporary)
+        else:
             output = run_sclite(program, folder / "ref.trn", folder / "hyp.trn")
             temporary.write_bytes(output)
             counts = _counts(output, references, speakers, program, folder)
-        else:
-            counts = _by_parts(program, parts, hypotheses, speakers, folder, temporary)
     return SetScore(counts, "sclite")
 
 
