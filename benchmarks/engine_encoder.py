@@ -77,7 +77,7 @@ def measure(density: float, threads: int, args: argparse.Namespace) -> list[dict
         contestants |= {name: lambda e=engine, x=x: e.run(x) for name, engine in engines.items()}
         with torch.no_grad():
             contestants |= graphs.contestants(batch, threads)
-            times = race(contestants, args.turns, args.clock)
+            times = race(contestants, args.turns, args.clock, threads)
             want = encoder(batch, length)[0][0].numpy()
         row = {"density": density, "threads": threads, "frames": frames, "torch ms": times["torch"] * 1e3}
         row |= {name: times["torch"] / times[name] for name in times if name != "torch"}

@@ -19,16 +19,28 @@ INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "am
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def race(contestants: dict[str, Callable[[], object]], turns: int, clock: str = "wall") -> dict[str, float]:
-    """Median seconds of each, all running in turn, so that a slow moment of the machine hits everybody.
+SETTLE = 0.005  # seconds
+
+
+def race(
+    contestants: dict[str, Callable[[], object]], turns: int, clock: str = "wall", threads: int = 1
+) -> dict[str, float]:
+    """Median seconds of each, by name, all running in turn, so that a slow moment of the machine hits everybody.
 
     clock: ``wall``, or ``cpu`` (for one thread on a machine that others keep busy)
+    threads: of each contestant. With several, everybody has a pause, in which the threads of the one before stop
+    spinning for more work, and then calls that are not timed, which wake its own
     """
     now, times = CLOCKS[clock], {name: [] for name in contestants}
     for function in contestants.values():
         function()
     for _ in range(turns):
         for name, function in contestants.items():
+            if threads > 1:
+                time.sleep(SETTLE)
+                ready = time.perf_counter() + SETTLE
+                while time.perf_counter() < ready:
+                    function()
             began = now()
             function()
             times[name].append(now() - began)

@@ -109,7 +109,8 @@ class EncoderBuilder:
 def summed_layer(program: Program, weights: Weights, layout, source: int, name: str, arrange=None) -> int:
     """One of the toolkit's recurrent layers, without its normalisation: the two directions are summed."""
     directions = ["forward", "backward"][: 1 + layout.bidirectional]
-    cells = [weights.recurrent(f"{name}{direction}_rnn", "l0", layout.gru, arrange) for direction in directions]
+    units = program.units(layout.hidden, len(directions))
+    cells = [weights.recurrent(f"{name}{direction}_rnn", "l0", layout.gru, units, arrange) for direction in directions]
     out = program.buffer(layout.hidden * len(cells))
     program.recurrent(source, out, layout.hidden, cells, layout.gru)
     if not layout.bidirectional:

@@ -24,7 +24,9 @@ SIGNATURES = {
     "al_matrix_height": (I32, [P]),
     "al_matrix_work": (I64, [P]),
     "al_matvec": (None, [P, P, P]),
-    "al_linear": (None, [P, P, P, I64, I32]),
+    "al_linear": (I32, [P, P, P, I64, I32, P]),
+    "al_pool": (P, [I32]),
+    "al_pool_free": (None, [P]),
     "al_program": (P, [I32, I32]),
     "al_program_free": (None, [P]),
     "al_buffer": (I32, [P, I32]),
@@ -40,7 +42,7 @@ SIGNATURES = {
     "al_op_depthwise": (None, [P, I32, I32, P, P, I32, I32]),
     "al_op_attention": (None, [P, I32, I32, I32, I32, I32, P, P, P]),
     "al_op_conv": (None, [P, I32, I32, P, P, I32]),
-    "al_op_recurrent": (None, [P, I32, I32, I32, I32, P, I32]),
+    "al_op_recurrent": (None, [P, I32, I32, I32, I32, P, I32, I32]),
     "al_op_max_pool": (None, [P, I32, I32, I32, I32]),
     "al_op_subsample": (None, [P, I32, I32, I32]),
     "al_reset": (None, [P]),
@@ -158,6 +160,20 @@ class Matrix:
         self._lib.al_matvec(self.handle, source.ctypes.data, out.ctypes.data)
         return out[: self.rows]
 
-    def run(self, source: np.ndarray, out: np.ndarray, frames: int) -> None:
-        """The same without copies; both arrays as :func:`channels_first` makes them."""
-        self._lib.al_linear(self.handle, source.ctypes.data, out.ctypes.data, source.shape[1], frames)
+    def run(self, source: np.ndarray, out: np.ndarray, frames: int, pool: "Pool | None" = None) -> None:
+        """The same without copies; both arrays as :func:`channels_first` makes them. Threads share the frames."""
+        at = pool.handle if pool else None
+        if self._lib.al_linear(self.handle, source.ctypes.data, out.ctypes.data, source.shape[1], frames, at):
+            raise MemoryError(f"{frames} frames: not enough memory")
+
+
+class Pool:
+    """Threads that wait for work, for single matrices; a program has its own."""
+
+    def __init__(self, threads: int):
+        self._lib = library()
+        self.handle = self._lib.al_pool(max(1, threads))
+
+    def __del__(self):
+        if getattr(self, "handle", None):
+            self._lib.al_pool_free(self.handle)

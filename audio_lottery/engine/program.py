@@ -13,6 +13,7 @@ from audio_lottery.errors import LotteryError
 ACTIVATIONS = {"relu": 1, "swish": 2, "tanh": 3, "sigmoid": 4, "gelu": 5, "relu20": 6}
 
 MOST_CHANNELS = 1 << 24
+FEWEST_UNITS = 64  # of a recurrent layer, that pay for a thread's meeting with the others after every frame
 
 
 class Program:
@@ -29,6 +30,7 @@ class Program:
         self._channels: list[int] = []
         self._views: set[int] = set()
         self._left = left
+        self._threads = max(1, threads)
         self._matrices: list[native.Matrix] = []  # the library borrows them
 
     def __del__(self):
@@ -143,18 +145,27 @@ class Program:
     def recurrent(self, src: int, dst: int, size: int, cells: list, gru: bool = False) -> None:
         """An LSTM or GRU layer, gates in torch's order.
 
-        cells: for each of one or two directions (forward, backward) its input matrix and its state matrix, the
-        latter packed as ``vector``; dst has ``size`` channels for each
+        cells: for each of one or two directions (forward, backward) its input matrix and its state matrices, one for
+        each part that :meth:`units` makes of a direction, packed as ``vector``; dst has ``size`` channels for each
         """
-        gates = (3 if gru else 4) * size
-        for given, state in cells:
-            self._check(given.rows == state.rows == gates and given.cols == self._channels[src] and state.cols == size)
-            self._check(state.kind.startswith("vector") and not given.kind.startswith("vector"))
-            self._matrices += [given, state]
+        gates, units, handles = 3 if gru else 4, self.units(size, len(cells)), []
+        for given, states in cells:
+            self._check(given.rows == gates * size and given.cols == self._channels[src])
+            self._check([state.rows for state in states] == [gates * (part.stop - part.start) for part in units])
+            self._check(all(state.cols == size and state.kind.startswith("vector") for state in states))
+            self._check(not given.kind.startswith("vector"))
+            self._matrices += [given, *states]
+            handles += [matrix.handle for matrix in (given, *states)]
         self._check(self._channels[dst] == size * len(cells) and src != dst and (self._left is None or len(cells) == 1))
-        handles = [matrix.handle for cell in cells for matrix in cell]
         array = (ctypes.c_void_p * len(handles))(*handles)
-        self._lib.al_op_recurrent(self._handle, src, dst, gru, size, array, len(cells))
+        self._lib.al_op_recurrent(self._handle, src, dst, gru, size, array, len(cells), len(units))
+
+    def units(self, size: int, directions: int) -> list[slice]:
+        """How :meth:`recurrent` wants the units of a direction cut, so that every thread has a part."""
+        blocks = -(-size // 16)  # a cache line of floats
+        parts = max(1, min(self._threads // directions, size // FEWEST_UNITS))
+        step = -(-blocks // parts) * 16
+        return [slice(first, min(first + step, size)) for first in range(0, size, step)]
 
     def max_pool(self, src: int, channels: int) -> int:
         """2 x 2 maxima over frequency and time of rows [freq][channel], ends included; returns the new buffer."""

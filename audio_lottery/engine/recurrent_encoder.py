@@ -103,7 +103,8 @@ class EncoderBuilder:
 
     def _layer(self, source: int, name: str, layer: int, arrange) -> int:
         suffixes = [f"l{layer}", f"l{layer}_reverse"][: 1 + self.layout.bidirectional]
-        cells = [self.w.recurrent(name, suffix, self.layout.gru, arrange) for suffix in suffixes]
+        units = self.p.units(self.layout.hidden, len(suffixes))
+        cells = [self.w.recurrent(name, suffix, self.layout.gru, units, arrange) for suffix in suffixes]
         out = self.p.buffer(self.layout.hidden * len(cells))
         self.p.recurrent(source, out, self.layout.hidden, cells, self.layout.gru)
         return out

@@ -193,12 +193,15 @@ class Program:
         self._map(out, convolve, src)
         return out
 
+    def units(self, size: int, directions: int) -> list[slice]:
+        return [slice(0, size)]
+
     def recurrent(self, src: int, dst: int, size: int, cells: list, gru: bool = False) -> None:
         step, me = gru_step if gru else lstm_step, len(self._ops)
 
         def layer(x: np.ndarray) -> np.ndarray:
             out = np.zeros((len(cells), x.shape[1], size), np.float32)
-            for direction, (given, state) in enumerate(cells):
+            for direction, (given, (state,)) in enumerate(cells):
                 gates, hidden, cell = given(x).T, np.zeros(size, np.float32), np.zeros(size, np.float32)
                 if self._left is not None and direction == 0:
                     hidden, cell = self._past.get(me, (hidden, cell))

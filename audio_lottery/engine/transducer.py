@@ -33,7 +33,7 @@ class Transducer:
         layers = integer(conf, "num_layers", 1) if kind == "rnn" else 0
         gru = layers > 0 and recurrent_type(conf) == "gru"
         self._step = gru_step if gru else lstm_step
-        self._layers = [weights.recurrent(f"decoder.rnn.{i}", "l0", gru, single=True) for i in range(layers)]
+        self._layers = [weights.single(f"decoder.rnn.{i}", "l0", gru) for i in range(layers)]
         self._decoder = weights.vector("joint_network.lin_dec")
         self._out = weights.vector("joint_network.lin_out")
         tokens, size = self.embedding.shape

@@ -1,5 +1,7 @@
 """The tensors of a ticket as packed matrices, by their names in the state dict."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from audio_lottery.engine import backend
@@ -52,17 +54,31 @@ class Weights:
         self.used.add(name)
         return np.asarray(tensor.data, np.float32)
 
-    def recurrent(self, prefix: str, suffix: str, gru: bool, arrange=None, single: bool = False):
-        """Input and state matrix of one direction of a torch LSTM or GRU layer, e.g. suffix ``l0_reverse``.
+    def recurrent(self, prefix: str, suffix: str, gru: bool, units: Sequence[slice], arrange=None):
+        """Input and state matrices of one direction of a torch LSTM or GRU layer, e.g. suffix ``l0_reverse``.
 
-        single: the input comes one frame at a time, too
+        units: the parts of the layer that get a state matrix each (:meth:`program.Program.units`)
         """
-        names = [f"{prefix}.weight_{kind}_{suffix}" for kind in ("ih", "hh")]
+        given, state, given_bias, state_bias = self._cell(prefix, suffix, gru)
+        rows, parts = np.arange(len(state_bias)).reshape(3 if gru else 4, -1), []
+        for part in units:
+            mine = rows[:, part].reshape(-1)
+            parts.append(backend.matrix(self.array(state)[mine], state_bias[mine], "vector"))
+        self.forms[state] = " and ".join(sorted({part.kind for part in parts}))
+        return self._pack(given, arrange, given_bias), parts
+
+    def single(self, prefix: str, suffix: str, gru: bool):
+        """The same of a layer whose input comes one frame at a time, too: its input and its one state matrix."""
+        given, state, given_bias, state_bias = self._cell(prefix, suffix, gru)
+        return self._vector(given, given_bias), self._vector(state, state_bias)
+
+    def _cell(self, prefix: str, suffix: str, gru: bool) -> tuple[str, str, np.ndarray, np.ndarray]:
+        """Names of the input and the state weights, and their biases."""
+        given, state = (f"{prefix}.weight_{kind}_{suffix}" for kind in ("ih", "hh"))
         given_bias, state_bias = (self.array(f"{prefix}.bias_{kind}_{suffix}") for kind in ("ih", "hh"))
         if not gru:  # the LSTM's biases only ever appear as a sum
             given_bias, state_bias = given_bias + state_bias, np.zeros_like(state_bias)
-        given = self._vector(names[0], given_bias) if single else self._pack(names[0], arrange, given_bias)
-        return given, self._vector(names[1], state_bias)
+        return given, state, given_bias, state_bias
 
     def vector(self, prefix: str):
         """``prefix``.weight and .bias, packed for one frame at a time."""

@@ -23,6 +23,10 @@ NONE = "No measurement is kept (benchmarks/results/NAME.jsonl)."
 JUDGING = """\
 *Measured* is the least and the greatest of all rows that a goal is about; the least decides. Beside torch, onnxruntime
 and OpenVINO stands the engine with dense weights (*dense*): what of a gain is the engine's, and what is sparsity's."""
+TICKETS = """\
+From files to text with trained tickets, one thread, the whole command: seconds, starting up included, and peak memory;
+*audio*: seconds of audio recognised in a second, without starting up. ESPnet's command searches CTC models token by
+token; *best path* is its networks with the best token of each frame, as the engine searches."""
 ABOUT = ("command", "date", "processor", "instruction set", "versions")
 
 
@@ -45,6 +49,12 @@ class Goal:
                 if self.ours in row and (not self.theirs or self.theirs in row)]  # fmt: skip
 
 
+def _linear(density: float, least: float) -> Goal:
+    what = f"linear layer, density {density}, 100 frames or more, one thread: over torch"
+    where = {"density": [density], "frames": [100, 300], "threads": [1]}
+    return Goal(what, "engine_kernels", where, "auto", "", least)
+
+
 def _encoder(frames: int, theirs: str, least: float) -> Goal:
     what = f"encoder, density 0.1, {frames} frames, one thread: over {theirs or 'torch'}"
     where = {"density": [0.1], "frames": [frames], "threads": [1]}
@@ -52,15 +62,13 @@ def _encoder(frames: int, theirs: str, least: float) -> Goal:
 
 
 GOALS = (
-    Goal("linear layer, density 0.1, 100 frames or more: over torch", "engine_kernels",
-         {"density": [0.1], "frames": [100, 300]}, "auto", "", 4.5),
-    Goal("linear layer, density 0.05, 100 frames or more: over torch", "engine_kernels",
-         {"density": [0.05], "frames": [100, 300]}, "auto", "", 8),
-    Goal("linear layer, any density: over the engine's dense one (5% for noise)", "engine_kernels", {}, "auto", "dense",
-         0.95),
+    _linear(0.1, 4.5), _linear(0.05, 8),
+    Goal("linear layer, any density, one thread: over the engine's dense one (5% for noise)", "engine_kernels",
+         {"threads": [1]}, "auto", "dense", 0.95),
     _encoder(100, "", 5), _encoder(100, "ORT fp32", 3), _encoder(100, "ORT int8", 1.8),
     _encoder(16, "", 10), _encoder(16, "ORT int8", 2.5),
-    Goal("LSTM stack, density 0.1: over torch", "engine_lstm", {"density": [0.1]}, "sparse", "", 5),
+    Goal("LSTM stack, density 0.1, one thread: over torch", "engine_lstm",
+         {"density": [0.1], "threads": [1]}, "sparse", "", 5),
 )  # fmt: skip
 IMPORT = 0.3  # seconds, at most
 
@@ -84,8 +92,25 @@ def goals(root: Path) -> str:
 
 def section(root: Path) -> list[str]:
     """The part of RESULTS.md at the top."""
-    text = f"Tables, processor and commands: [{PAGE}]({PAGE})."
-    return ["## Speed", *([JUDGING, goals(root), text] if _kept(root) else [NONE])]
+    kept, text = _kept(root), f"Tables, processor and commands: [{PAGE}]({PAGE})."
+    if not kept:
+        return ["## Speed", NONE]
+    return ["## Speed", JUDGING, goals(root), *_tickets(kept.get("transcribe_speed", ())), text]
+
+
+def _tickets(kept: Sequence[dict]) -> list[str]:
+    """From files to text with each ticket that was timed, on one thread, the engine beside ESPnet."""
+    lines = []
+    for one in kept:
+        found = {row["command"]: row for row in one["rows"] if row.get("threads") == 1}
+        line = [one["model"], f"{100 * one['density']:.1f}", f"{one['files']} ({one['audio_seconds']:g} s)"]
+        for name in ("engine", "ESPnet"):
+            row = found.get(name, {})
+            line += [measured(row.get(key)) for key in ("all s", "peak MB", "audio")]
+        lines.append([*line, measured(found.get("ESPnet, best path", {}).get("audio"))])
+    heads = ["model", "model %", "files", "transcribe: s", "MB", "audio", "ESPnet: s", "MB", "audio",
+             "best path: audio"]  # fmt: skip
+    return [TICKETS, table(heads, lines)] if lines else []
 
 
 def pages(root: Path) -> dict[Path, str]:

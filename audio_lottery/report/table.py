@@ -110,10 +110,12 @@ def steps(number: float | None) -> str:
 
 
 def measured(value: object) -> str:
-    """What a benchmark printed."""
+    """What a benchmark printed; three digits of what it measured."""
     if value is None:
         return MISSING
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{float(f'{value:.3g}'):,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def giga(number: float | None) -> str:

@@ -171,8 +171,15 @@ def test_conv(backend, kernel, stride, pad):
     check(build, 36, reference, frames=[5, 6, 7, 64, 100, 333, 40, 5])
 
 
+def in_parts(program, size, directions, state, bias=None):
+    """State weights [gates * size, size] of one direction as the program wants them."""
+    rows = np.arange(len(state)).reshape(-1, size)
+    parts = [rows[:, part].reshape(-1) for part in program.units(size, directions)]
+    return [matrix(state[mine], None if bias is None else bias[mine], "vector") for mine in parts]
+
+
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
-@pytest.mark.parametrize("size", [5, 16, 37])
+@pytest.mark.parametrize("size", [5, 16, 37, 215])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_recurrent(backend, kind, size, bidirectional):
     torch.manual_seed(0)
@@ -185,12 +192,38 @@ def test_recurrent(backend, kind, size, bidirectional):
         for suffix in ["l0", "l0_reverse"][: 1 + bidirectional]:
             given, state, b, c = (getattr(net, f"{name}_{suffix}").detach().numpy()
                                   for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))  # fmt: skip
-            cells.append((matrix(given, b), matrix(state, c, "vector")))
+            cells.append((matrix(given, b), in_parts(program, size, 1 + bidirectional, state, c)))
         out = program.buffer(size * len(cells))
         program.recurrent(source, out, size, cells, kind == "gru")
         return out
 
-    check(build, 11, lambda x: net(x.T[:, None])[0][:, 0].T.detach(), frames=[1, 2, 17, 64, 9])
+    check(build, 11, lambda x: net(x.T[:, None])[0][:, 0].T.detach(), frames=[1, 2, 17, 64, 9], threads=(1, 2, 3, 7))
+
+
+@pytest.mark.parametrize("size, threads, directions, wanted", [
+    (1024, 1, 1, [1024]), (1024, 2, 1, [512, 512]), (1024, 2, 2, [1024]), (1024, 5, 2, [512, 512]),
+    (215, 3, 1, [80, 80, 55]), (144, 2, 1, [80, 64]), (127, 2, 1, [127]), (9, 4, 1, [9]), (320, 64, 1, [64] * 5),
+])  # fmt: skip
+def test_units_are_shared(engine, size, threads, directions, wanted):
+    """In whole cache lines, nobody without any, and not where a thread would have too few."""
+    parts = program_module.Program(threads).units(size, directions)
+    assert [part.stop - part.start for part in parts] == wanted
+    assert parts[0].start == 0 and parts[-1].stop == size
+
+
+def test_more_threads_than_processors_still_meet(engine):
+    """Threads wait for each other after every frame; these have to take turns."""
+    size, x = 512, np.random.default_rng(0).normal(size=(7, 50)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(4 * size, 7)).astype(np.float32)
+    state = np.random.default_rng(2).normal(size=(4 * size, size)).astype(np.float32) / 30
+    outputs = []
+    for threads in (1, 8):
+        program = program_module.Program(threads)
+        source, out = program.buffer(7), program.buffer(size)
+        program.recurrent(source, out, size, [(matrix(weights), in_parts(program, size, 1, state))])
+        program.run(source, x)
+        outputs.append(program.read(out))
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4
 
 
 def test_max_pool_and_subsample(backend):
@@ -211,23 +244,23 @@ def test_max_pool_and_subsample(backend):
     check(every_second, 15, lambda x: x[:, ::2], frames=[1, 2, 3, 64])
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "depthwise"])
-def test_piece_by_piece_is_as_the_whole(backend, kind):
+@pytest.mark.parametrize("kind, threads", [("lstm", 1), ("lstm", 2), ("gru", 1), ("gru", 2), ("depthwise", 1)])
+def test_piece_by_piece_is_as_the_whole(backend, kind, threads):
     """What a program with ``left`` keeps from run to run; attention: test_stream.py."""
-    rng = np.random.default_rng(0)
+    rng, size = np.random.default_rng(0), 9 if threads == 1 else 137
     x = rng.normal(size=(7, 60)).astype(np.float32)
-    gates = 27 if kind == "gru" else 36
-    cells = [(matrix(rng.normal(size=(gates, 7))), matrix(rng.normal(size=(gates, 9)), None, "vector"))]
+    gates = (3 if kind == "gru" else 4) * size
+    given, state = rng.normal(size=(gates, 7)), rng.normal(size=(gates, size)) / size**0.5
     weight = rng.normal(size=(7, 5)).astype(np.float32)
 
     def build(left):
-        program = new_program(1, left)
+        program = new_program(threads, left)
         source = program.buffer(7)
-        out = program.buffer(7 if kind == "depthwise" else 9)
+        out = program.buffer(7 if kind == "depthwise" else size)
         if kind == "depthwise":
             program.depthwise(source, out, weight, np.zeros(7), causal=True)
         else:
-            program.recurrent(source, out, 9, cells, kind == "gru")
+            program.recurrent(source, out, size, [(matrix(given), in_parts(program, size, 1, state))], kind == "gru")
         return program, source, out
 
     program, source, out = build(None)

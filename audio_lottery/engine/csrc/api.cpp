@@ -2,6 +2,7 @@
 #include "api.h"
 #include "dispatch.h"
 #include "pack.h"
+#include "pool.h"
 #include <cstring>
 #include <vector>
 
@@ -35,13 +36,23 @@ AL_API int64_t al_matrix_work(const PackedMatrix* m) { return m->work; }
 // x [cols] -> y [rows, rounded up to 16]
 AL_API void al_matvec(const PackedMatrix* m, const float* x, float* y) { kernels()->matvec(m, x, y, false); }
 
-// x [cols][ld] -> y [rows][ld]; both hold whole vectors of frames.
-AL_API void al_linear(const PackedMatrix* m, const float* x, float* y, int64_t ld, int frames) {
+AL_API Pool* al_pool(int threads) { return new Pool(threads); }
+AL_API void al_pool_free(Pool* pool) { delete pool; }
+
+// x [cols][ld] -> y [rows][ld]; both hold whole vectors of frames. pool: null, or whose threads share the frames.
+AL_API int al_linear(const PackedMatrix* m, const float* x, float* y, int64_t ld, int frames, Pool* pool) {
     const Kernels* k = kernels();
-    const int vectors = (frames + k->vl - 1) / k->vl;
-    std::vector<char> scratch(linear_scratch(m, k->tile * k->vl) + sizeof(float) * k->tile * k->vl);
-    for (int v = 0; v < vectors; v += k->tile) {
-        const int n = vectors - v < k->tile ? vectors - v : k->tile;
-        k->linear(m, x + v * k->vl, ld, y + v * k->vl, ld, n, scratch.data());
+    const int vectors = (frames + k->vl - 1) / k->vl, tiles = tile_count(vectors, k->tile, pool ? pool->threads() : 1);
+    auto run = [&](int t, int) {
+        const int from = (int)((int64_t)vectors * t / tiles), to = (int)((int64_t)vectors * (t + 1) / tiles);
+        std::vector<char> scratch(linear_scratch(m, k->tile * k->vl) + sizeof(float) * k->tile * k->vl);
+        k->linear(m, x + from * k->vl, ld, y + from * k->vl, ld, to - from, scratch.data());
+    };
+    try {
+        if (pool) pool->run(tiles, run);
+        else for (int t = 0; t < tiles; t++) run(t, 0);
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return 1;
     }
 }

@@ -39,8 +39,8 @@ struct Kernels {
     void (*attention)(const Heads* h, int first, int count, float* scratch);
     size_t (*attention_scratch)(int frames, int dk);  // floats
     void (*matvec)(const Matrix* m, const float* x, float* y, bool back);
-    void (*lstm_step)(const float* given, const float* back, float* cell, float* state, int size);
-    void (*gru_step)(const float* given, const float* back, const float* last, float* state, int size);
+    void (*lstm_step)(const float* given, int apart, const float* back, float* cell, float* state, int size);
+    void (*gru_step)(const float* given, int apart, const float* back, const float* last, float* state, int size);
     void (*turn)(const float* x, int64_t ldx, int rows, int cols, float* y, int64_t ldy);
     void (*pool)(const float* a, const float* b, float* y, int count);
     void (*stride)(const float* x, float* y, int count, int step);  // y[i] = x[i * step]

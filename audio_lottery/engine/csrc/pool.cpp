@@ -22,6 +22,32 @@ size_t Floats::machine_floats() {
     return floats;
 }
 
+namespace {
+
+constexpr int LOOKS = 2000;
+
+inline void breathe() {
+#ifdef AL_X86
+    _mm_pause();
+#endif
+}
+
+}  // namespace
+
+void Barrier::wait() {
+    if (threads == 1) return;
+    const unsigned before = met.load(std::memory_order_relaxed);
+    if (there.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+        there.store(0, std::memory_order_relaxed);
+        met.store(before + 1, std::memory_order_release);
+        return;
+    }
+    for (int looks = 0; met.load(std::memory_order_acquire) == before; looks++) {
+        if (looks < LOOKS) breathe();
+        else std::this_thread::yield();  // more threads than processors, or a busy machine
+    }
+}
+
 Pool::Pool(int threads) {
     for (int i = 1; i < threads; i++) workers.emplace_back([this, i] { work(i); });
 }
@@ -30,6 +56,7 @@ Pool::~Pool() {
     {
         std::lock_guard<std::mutex> lock(mutex);
         stop = true;
+        round++;
     }
     wake.notify_all();
     for (auto& worker : workers) worker.join();
@@ -45,16 +72,20 @@ void Pool::drain(int worker) {
 
 void Pool::work(int worker) {
     FlushDenormals flush;
-    uint64_t seen = 0;
-    std::unique_lock<std::mutex> lock(mutex);
-    for (;;) {
-        wake.wait(lock, [&] { return stop || round != seen; });
+    for (uint64_t seen = 0;; seen++) {  // nobody leaves out a round: run() waits for all
+        for (int looks = 0; looks < LOOKS && round.load(std::memory_order_acquire) == seen; looks++) breathe();
+        if (round.load(std::memory_order_acquire) == seen) {
+            std::unique_lock<std::mutex> lock(mutex);
+            asleep++;
+            wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
+            asleep--;
+        }
         if (stop) return;
-        seen = round;
-        lock.unlock();
         drain(worker);
-        lock.lock();
-        if (--busy == 0) done.notify_one();
+        if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            std::lock_guard<std::mutex> lock(mutex);
+            done.notify_one();
+        }
     }
 }
 
@@ -63,17 +94,22 @@ void Pool::run(int n, const std::function<void(int, int)>& f) {
         for (int i = 0; i < n; i++) f(i, 0);
         return;
     }
+    bool sleepers;
+    task = &f;
+    count = n;
+    next = 0;
+    busy = (int)workers.size();
     {
         std::lock_guard<std::mutex> lock(mutex);
-        task = &f;
-        count = n;
-        next = 0;
-        busy = (int)workers.size();
         round++;
+        sleepers = asleep > 0;
     }
-    wake.notify_all();
+    if (sleepers) wake.notify_all();
     drain(0);
-    std::unique_lock<std::mutex> lock(mutex);
-    done.wait(lock, [&] { return busy == 0; });
+    for (int looks = 0; looks < LOOKS && busy.load(std::memory_order_acquire); looks++) breathe();
+    if (busy.load(std::memory_order_acquire)) {
+        std::unique_lock<std::mutex> lock(mutex);
+        done.wait(lock, [&] { return busy.load(std::memory_order_acquire) == 0; });
+    }
     if (failed.exchange(false)) throw std::bad_alloc();
 }

@@ -1,5 +1,6 @@
-// A few threads that wait for work, and memory that begins at a cache line.
+// A few threads that wait for work, places where threads meet, and memory that begins at a cache line.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+// Threads wait by looking for about 0.1 ms, since waking one that sleeps takes as long as a small layer; then they sleep.
 class Pool {
 public:
     explicit Pool(int threads);
@@ -27,10 +29,29 @@ private:
     const std::function<void(int, int)>* task = nullptr;
     std::atomic<int> next{0};
     std::atomic<bool> failed{false};
-    int count = 0, busy = 0;
-    uint64_t round = 0;
+    std::atomic<int> busy{0};
+    std::atomic<uint64_t> round{0};  // changes under the lock, so that no sleeper misses it
+    int count = 0, asleep = 0;
     bool stop = false;
 };
+
+// Where threads wait for each other, again and again, without ever sleeping: a meeting takes less than a microsecond.
+class Barrier {
+public:
+    explicit Barrier(int threads) : threads(threads) {}
+    void wait();
+
+private:
+    const int threads;
+    std::atomic<int> there{0};
+    std::atomic<unsigned> met{0};
+};
+
+// Tiles of at most `most` vectors that `total` are cut into, so that all threads have as many.
+inline int tile_count(int total, int most, int threads) {
+    const int tiles = (total + most - 1) / most;
+    return threads < 2 ? tiles : std::min(total, (tiles + threads - 1) / threads * threads);
+}
 
 // Denormal numbers are flushed to zero while one of these lives: they cost a hundred cycles each.
 class FlushDenormals {

@@ -90,8 +90,7 @@ void Program::run(int input, const float* x, const int* frames, int utterances) 
 
 void Program::run_local(size_t first, size_t last) {
     const int total = vectors(ops[first]->dst);
-    int tiles = (total + k->tile - 1) / k->tile;
-    if (pool.threads() > 1) tiles = std::min(total, (tiles + pool.threads() - 1) / pool.threads() * pool.threads());
+    const int tiles = tile_count(total, k->tile, pool.threads());
     size_t need = 0;
     for (size_t i = first; i < last; i++) need = std::max(need, ops[i]->scratch(*this));
     pool.run(tiles, [&](int t, int worker) {

@@ -47,11 +47,11 @@ AL_API void al_op_attention(Program* p, int q, int k, int v, int dst, int heads,
                             const float* bias_u, const float* bias_v) {
     p->ops.push_back(make_attention(q, k, v, dst, heads, positions, p->buffers[dst].channels, bias_u, bias_v));
 }
-// matrices: input, state of the forward direction, then of the backward one
+// matrices: input and state (in `parts`) of the forward direction, then of the backward one
 AL_API void al_op_recurrent(Program* p, int src, int dst, int gru, int size, const PackedMatrix* const* matrices,
-                            int directions) {
-    std::vector<const Matrix*> plain(matrices, matrices + 2 * directions);
-    p->ops.push_back(make_recurrent(src, dst, gru != 0, size, plain.data(), directions));
+                            int directions, int parts) {
+    std::vector<const Matrix*> plain(matrices, matrices + (1 + parts) * directions);
+    p->ops.push_back(make_recurrent(src, dst, gru != 0, size, plain.data(), directions, parts));
 }
 AL_API void al_op_max_pool(Program* p, int src, int dst, int channels, int freqs) {
     p->ops.push_back(make_max_pool(src, dst, channels, freqs));

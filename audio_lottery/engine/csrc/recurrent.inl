@@ -79,21 +79,22 @@ static void matvec(const Matrix* m, const float* x, float* y, bool back) {
     }
 }
 
-// given [4 * size]: input, forget, cell, output gates from the input; back: the same from the last state
-static void lstm_step(const float* given, const float* back, float* cell, float* state, int size) {
+// `size` units of a layer. given: input, forget, cell, output gates from the input, `apart` floats from one kind to the
+// next; back [4 * size]: the same from the last state
+static void lstm_step(const float* given, int apart, const float* back, float* cell, float* state, int size) {
     for (int j = 0; j < size; j += VL) {
-        auto gate = [&](int k) { return load(given + k * size + j) + load(back + k * size + j); };
+        auto gate = [&](int k) { return load(given + k * apart + j) + load(back + k * size + j); };
         V c = sigmoid(gate(1)) * load(cell + j) + sigmoid(gate(0)) * vtanh(gate(2));
         store(cell + j, c);
         store(state + j, sigmoid(gate(3)) * vtanh(c));
     }
 }
 
-// given, back [3 * size]: reset, update, new
-static void gru_step(const float* given, const float* back, const float* last, float* state, int size) {
+// The same of a GRU: reset, update, new; back [3 * size]
+static void gru_step(const float* given, int apart, const float* back, const float* last, float* state, int size) {
     for (int j = 0; j < size; j += VL) {
-        auto gate = [&](int k) { return sigmoid(load(given + k * size + j) + load(back + k * size + j)); };
-        V fresh = vtanh(load(given + 2 * size + j) + gate(0) * load(back + 2 * size + j));
+        auto gate = [&](int k) { return sigmoid(load(given + k * apart + j) + load(back + k * size + j)); };
+        V fresh = vtanh(load(given + 2 * apart + j) + gate(0) * load(back + 2 * size + j));
         V update = gate(1);
         store(state + j, fresh + update * (load(last + j) - fresh));
     }

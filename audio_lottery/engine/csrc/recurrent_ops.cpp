@@ -7,61 +7,91 @@ namespace {
 
 int64_t round16(int n) { return (n + 15) / 16 * 16; }
 
-// One layer, one or two directions; dst [directions * size], the backward direction behind the forward one.
+// One layer, one or two directions; dst [directions * size], the backward direction behind the forward one. The units of
+// a direction may be shared by several threads, which meet after every frame.
 struct Recurrent : Op {
     struct Direction {
-        const Matrix *input, *state;
+        const Matrix* input;
+        std::vector<const Matrix*> states;  // of each part
         bool backward;
-        Floats gates, turned, states;
-        std::vector<float> carried;  // streaming: the last cell and state, each rounded up to 16
+        Barrier meeting;
+        Floats gates, turned, hidden, back, cell;  // cell: the last cell and the state before the first frame
+        std::vector<float> carried;                // streaming: the same, after the last frame
+
+        Direction(const Matrix* const* matrices, int parts, bool backward)
+            : input(matrices[0]), states(matrices + 1, matrices + 1 + parts), backward(backward), meeting(parts) {}
     };
 
-    Recurrent(int s, int d, bool gru, int size) : Op(s, d), gru(gru), size(size) {}
+    Recurrent(int s, int d, bool gru, int size, int parts)
+        : Op(s, d), gru(gru), size(size), parts(parts), share(unit_part(size, parts)), wide(round16(size)) {}
     bool local() const override { return false; }
     void reset() override {
         for (auto& direction : directions) direction->carried.clear();
     }
 
-    void whole_direction(Program& p, Direction& dir, int place, int worker) {
+    // All memory is taken here: a thread that ran out of it would leave the others waiting.
+    size_t reserve(Program& p, Direction& dir) {
+        const int64_t ld = p.buffers[src].ld;
+        const size_t frames = p.buffers[dst].frames, rows = dir.input->rows;
+        dir.gates.at_least(rows * ld + 64);
+        dir.turned.at_least(frames * turned_ld(dir) + 64);
+        dir.hidden.at_least((frames + 1) * wide + 64);
+        dir.back.at_least(parts * back_ld() + 64);
+        float* cell = dir.cell.at_least(2 * wide + 64);
+        std::memset(cell, 0, sizeof(float) * 2 * wide);
+        if (!dir.carried.empty()) std::memcpy(cell, dir.carried.data(), sizeof(float) * 2 * wide);
+        const int step = p.k->tile * p.k->vl;
+        return linear_scratch(dir.input, step) / sizeof(float) + step + 16;
+    }
+
+    void run_part(Program& p, Direction& dir, int place, int part, int worker) {
         const int frames = p.buffers[dst].frames, rows = dir.input->rows, vectors = p.vectors(dst), vl = p.k->vl;
-        const int64_t ld = p.buffers[src].ld, wide = round16(rows) + 16, hidden = round16(size);
-        float* gates = dir.gates.at_least((size_t)rows * ld + 64);
-        const int step = p.k->tile * vl;
-        const size_t extra = linear_scratch(dir.input, step) / sizeof(float) + step + 16;
-        float* space = p.worker_scratch(worker, extra + wide + 3 * hidden + 64);
-        for (int v = 0; v < vectors; v += p.k->tile)
+        const int64_t ld = p.buffers[src].ld, given_ld = turned_ld(dir);
+        float *gates = dir.gates.data(), *given = dir.turned.data(), *states = dir.hidden.data();
+        float* space = p.worker_scratch(worker, 0);
+        for (int v = part * p.k->tile; v < vectors; v += parts * p.k->tile)
             p.k->linear(dir.input, p.row(src, 0) + v * vl, ld, gates + v * vl, ld, std::min(p.k->tile, vectors - v), space);
-        float* given = dir.turned.at_least((size_t)frames * wide + 64);
-        p.k->turn(gates, ld, rows, frames, given, wide);
-        float* states = dir.states.at_least((size_t)(frames + 1) * hidden + 64);
-        float *back = space + (extra + 15) / 16 * 16, *cell = back + wide, *start = cell + hidden;
-        std::memset(cell, 0, sizeof(float) * 2 * hidden);
-        if (!dir.carried.empty()) {
-            std::memcpy(cell, dir.carried.data(), sizeof(float) * hidden);
-            std::memcpy(start, dir.carried.data() + hidden, sizeof(float) * hidden);
-        }
-        const float* last = start;
+        dir.meeting.wait();
+        const int from = (int)round16((int64_t)frames * part / parts), to = (int)round16((int64_t)frames * (part + 1) / parts);
+        const int mine = std::min(to, frames) - from;
+        if (mine > 0) p.k->turn(gates + from, ld, rows, mine, given + from * given_ld, given_ld);
+        dir.meeting.wait();
+        const int unit = part * share, units = std::min(share, size - unit);
+        float *back = dir.back.data() + part * back_ld(), *cell = dir.cell.data();
+        const float* last = cell + wide;
         for (int i = 0; i < frames; i++) {
             const int t = dir.backward ? frames - 1 - i : i;
-            float* now = states + t * hidden;
-            p.k->matvec(dir.state, last, back, i % 2);
-            if (gru) p.k->gru_step(given + t * wide, back, last, now, size);
-            else p.k->lstm_step(given + t * wide, back, cell, now, size);
+            const float* gate = given + t * given_ld + unit;
+            float* now = states + t * wide;
+            p.k->matvec(dir.states[part], last, back, i % 2);
+            if (gru) p.k->gru_step(gate, size, back, last + unit, now + unit, units);
+            else p.k->lstm_step(gate, size, back, cell + unit, now + unit, units);
             last = now;
+            dir.meeting.wait();
         }
-        if (p.left >= 0) {
-            dir.carried.assign(cell, cell + hidden);
-            dir.carried.insert(dir.carried.end(), last, last + hidden);
+        if (p.left >= 0 && part == 0) {
+            dir.carried.assign(cell, cell + wide);
+            dir.carried.insert(dir.carried.end(), last, last + wide);
         }
-        p.k->turn(states, hidden, frames, size, p.row(dst, place * size), p.buffers[dst].ld);
+        const int64_t out_ld = p.buffers[dst].ld;
+        if (mine > 0) p.k->turn(states + from * wide, wide, mine, size, p.row(dst, place * size) + from, out_ld);
     }
 
     void whole(Program& p) override {
-        p.pool.run((int)directions.size(), [&](int i, int worker) { whole_direction(p, *directions[i], i, worker); });
+        size_t scratch = 0;
+        for (auto& direction : directions) scratch = std::max(scratch, reserve(p, *direction));
+        for (int worker = 0; worker < p.pool.threads(); worker++) p.worker_scratch(worker, scratch);
+        p.pool.run((int)directions.size() * parts, [&](int i, int worker) {
+            run_part(p, *directions[i / parts], i / parts, i % parts, worker);
+        });
     }
 
-    bool gru;
-    int size;
+    int64_t turned_ld(const Direction& dir) const { return round16(dir.input->rows) + 16; }
+    size_t back_ld() const { return round16((gru ? 3 : 4) * share) + 16; }
+
+    const bool gru;
+    const int size, parts, share;
+    const int64_t wide;
     std::vector<std::unique_ptr<Direction>> directions;
 };
 
@@ -97,14 +127,11 @@ struct Subsample : Op {  // frames 0, step, 2 step, ...
 
 }  // namespace
 
-std::unique_ptr<Op> make_recurrent(int s, int d, bool gru, int size, const Matrix* const* matrices, int directions) {
-    auto op = std::make_unique<Recurrent>(s, d, gru, size);
-    for (int i = 0; i < directions; i++) {
-        op->directions.push_back(std::make_unique<Recurrent::Direction>());
-        op->directions[i]->input = matrices[2 * i];
-        op->directions[i]->state = matrices[2 * i + 1];
-        op->directions[i]->backward = i == 1;
-    }
+std::unique_ptr<Op> make_recurrent(int s, int d, bool gru, int size, const Matrix* const* matrices, int directions,
+                                   int parts) {
+    auto op = std::make_unique<Recurrent>(s, d, gru, size, parts);
+    for (int i = 0; i < directions; i++, matrices += 1 + parts)
+        op->directions.push_back(std::make_unique<Recurrent::Direction>(matrices, parts, i == 1));
     return op;
 }
 std::unique_ptr<Op> make_max_pool(int s, int d, int channels, int freqs) {
