@@ -134,18 +134,20 @@ def test_the_methods_of_fsdd_have_configurations_that_hold(monkeypatch):
         assert cell.options["asr_args"] == f"--seed {cell.at['seed']}"
 
 
-def test_the_controls_of_fsdds_backbones_are_of_one_round_of_their_own_search(monkeypatch):
+@pytest.mark.parametrize("grid, count, rate", [("backbones", 2 * 3 * 4, 0.36), ("wide", 3 * 4, 0.5)])
+def test_the_controls_of_fsdds_backbones_are_of_one_round_of_their_own_search(grid, count, rate, monkeypatch):
     monkeypatch.chdir(FSDD)
-    cells = read("conf/grid_backbones.yaml")
+    cells = read(f"conf/grid_{grid}.yaml")
     by_name = {cell.name: cell for cell in cells}
-    assert len(cells) == 2 * 3 * 4
+    assert len(cells) == count
     for cell in cells:
         made = config_file.load(ROOT / cell.options["lottery_conf"], cell.options["lottery_args"])
-        assert (made.rate, str(made.seed)) == (0.36, cell.at["seed"]), cell.name
+        assert (made.rate, str(made.seed)) == (rate, cell.at["seed"]), cell.name
         decode = cell.options["inference_config"]
         assert (ROOT / decode).exists() or (FSDD / decode).exists()
+        assert (FSDD / cell.options["asr_config"]).exists()
         if cell.at["method"] != "imp":
-            own = by_name[f"seed{cell.at['seed']}_{cell.at['backbone']}_imp"]
+            own = by_name["_".join([f"seed{cell.at['seed']}", *filter(None, [cell.at.get("backbone")]), "imp"])]
             assert cell.options["dense_model"].endswith(f"{own.name}/round_00") and own.name in cell.needs
             assert len(made.only_rounds) == 1
             assert (made.masks_from or made.small_dense or own.name).endswith(own.name)
