@@ -21,6 +21,7 @@ engine searches, say what the engine says; the rest would be the engine's."""
 def section(root: Path, table: Callable[[Sequence[str], list[list[str]]], str]) -> list[str]:
     """Paragraphs; ``table`` makes one of heads and rows."""
     rows = [row for one in (read_jsonl(root / FILE) if (root / FILE).exists() else ()) for row in one["rows"]]
+    rows = [row | {"model": _name(row, rows)} for row in rows]
     if not rows:
         return ["## The engine and ESPnet", f"No comparison is kept ({FILE})."]
     heads = ["model", "round", "search", "set", "values", "bytes", "smaller", "ESPnet's WER", "engine's WER",
@@ -32,6 +33,12 @@ def section(root: Path, table: Callable[[Sequence[str], list[list[str]]], str]) 
             table(heads, [line for row in rows for line in _lines(row)]), _list(_by_values(rows)), COMMAND,
             table(["model", "inference", "its WER", "engine's WER", "other texts", "of the search"], commands),
             _list(_by_command(rows))]  # fmt: skip
+
+
+def _name(row: dict, rows: list[dict]) -> str:
+    """The model, with its size where that tells it from another."""
+    alone = [other["model"] for other in rows].count(row["model"]) == 1
+    return row["model"] if alone else f"{row['model']}, {row['dense_bytes'] / 1e6:.1f} MB dense"
 
 
 def _lines(row: dict) -> Iterator[list[str]]:

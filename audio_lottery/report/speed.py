@@ -103,12 +103,13 @@ def _tickets(kept: Sequence[dict]) -> list[str]:
     lines = []
     for one in kept:
         found = {row["command"]: row for row in one["rows"] if row.get("threads") == 1}
-        line = [one["model"], f"{100 * one['density']:.1f}", f"{one['files']} ({one['audio_seconds']:g} s)"]
+        files = f"{one['files']} ({one['audio_seconds']:g} s)"
+        line = [one["model"], f"{one['weights']:,}", f"{100 * one['density']:.1f}", files]
         for name in ("engine", "ESPnet"):
             row = found.get(name, {})
             line += [measured(row.get(key)) for key in ("all s", "peak MB", "audio")]
         lines.append([*line, measured(found.get("ESPnet, best path", {}).get("audio"))])
-    heads = ["model", "model %", "files", "transcribe: s", "MB", "audio", "ESPnet: s", "MB", "audio",
+    heads = ["model", "weights", "model %", "files", "transcribe: s", "MB", "audio", "ESPnet: s", "MB", "audio",
              "best path: audio"]  # fmt: skip
     return [TICKETS, table(heads, lines)] if lines else []
 

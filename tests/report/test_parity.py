@@ -29,6 +29,11 @@ def test_every_differing_text_is_counted_and_shown(tmp_path):
     assert "- Conformer, CTC, decode_asr, u7:" in found and "No text differs" not in found
 
 
+def test_two_sizes_of_a_model_are_told_apart(tmp_path):
+    found = text(tmp_path, row([], []), row([OTHER], []) | {"dense_bytes": 14324104})
+    assert "| Conformer, CTC, 0.0 MB dense | 3 |" in found and "- Conformer, CTC, 14.3 MB dense, int8, u7:" in found
+
+
 def test_no_difference_and_no_measurement_are_said(tmp_path):
     assert "No comparison is kept" in "".join(parity.section(tmp_path, table))
     assert text(tmp_path, row([], [])).count("No text differs.") == 2

@@ -60,12 +60,12 @@ def test_tickets_that_were_timed(tmp_path):
     rows = [{"command": name, "threads": threads, "all s": seconds * threads, "peak MB": 55.2, "audio": audio}
             for threads in (2, 1) for name, seconds, audio in
             (("engine", 0.5, 890.2), ("ESPnet", 11.5, 90.64), ("ESPnet, best path", 9.5, 241.7))]  # fmt: skip
-    about = {"density": 0.179, "files": 100, "audio_seconds": 250.9}
+    about = {"weights": 1071277, "density": 0.179, "files": 100, "audio_seconds": 250.9}
     kept(tmp_path, "transcribe_speed", about | {"model": "Conformer, CTC", "rows": rows},
          about | {"model": "RNN transducer", "rows": rows[3:5]})  # fmt: skip
     text = "\n\n".join(speed.section(tmp_path))
-    assert "| Conformer, CTC | 17.9 | 100 (250.9 s) | 0.5 | 55.2 | 890 | 11.5 | 55.2 | 90.6 | 242 |" in text
-    assert "| RNN transducer | 17.9 | 100 (250.9 s) | 0.5 | 55.2 | 890 | 11.5 | 55.2 | 90.6 | - |" in text
+    assert "| Conformer, CTC | 1,071,277 | 17.9 | 100 (250.9 s) | 0.5 | 55.2 | 890 | 11.5 | 55.2 | 90.6 | 242 |" in text
+    assert "| RNN transducer | 1,071,277 | 17.9 | 100 (250.9 s) | 0.5 | 55.2 | 890 | 11.5 | 55.2 | 90.6 | - |" in text
     assert "best path" not in "".join(speed.section(tmp_path / "other"))
 
 
