@@ -123,3 +123,21 @@ def test_every_preset_is_in_the_docs():
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_no_path_of_a_machine(page):
     assert not re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", page.read_text(encoding="utf-8"))
+
+
+def test_the_readmes_results_are_those_of_the_ledgers():
+    """Each row is a table of RESULTS.md, which a test compares with the ledgers: test WER of its lines."""
+    kinds = ("dense", "extreme ticket", "best ticket", "random pruning", "random ticket", "small dense")
+    tables = []
+    for part in (ROOT / "RESULTS.md").read_text(encoding="utf-8").split("\n### ")[1:]:
+        rows = dict(map(_cells, re.findall(r"^\| (?:.*) \|$", part, re.M)))
+        if set(kinds) <= set(rows):
+            tables.append([rows["extreme ticket"][0], *(re.sub(r" \[.*?\]", "", rows[kind][5]) for kind in kinds)])
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").partition("| extreme ticket keeps, % |")[2]
+    rows = [_cells(line)[1] for line in shown.partition("\n\n")[0].splitlines()[2:]]
+    assert len(rows) == 5 and all(row in tables for row in rows)
+
+
+def _cells(line: str) -> tuple[str, list[str]]:
+    first, *rest = (cell.strip() for cell in line.strip("|").split("|"))
+    return first, rest
