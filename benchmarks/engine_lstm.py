@@ -13,6 +13,7 @@ from engine_race import CLOCKS, race, report
 from other_engines import others
 
 from audio_lottery.engine import backend
+from audio_lottery.engine.weights import state_matrices
 
 BLOCKS = {"dense": 1, "sparse": 1, "16x1": 16}
 
@@ -28,9 +29,7 @@ def stack(net: torch.nn.LSTM, density: float, block: int, threads: int):
             mask = np.repeat(rng.random((len(weights) // block, weights.shape[1])) < density, block, 0)
             pruned.append((weights * mask, getattr(net, f"bias_{kind}_l{layer}").detach().numpy()))
         given, (weights, bias) = backend.matrix(*pruned[0]), pruned[1]
-        rows = np.arange(len(bias)).reshape(4, -1)
-        parts = [rows[:, part].reshape(-1) for part in program.units(net.hidden_size, 1)]
-        states = [backend.matrix(weights[mine], bias[mine], "vector") for mine in parts]
+        states = state_matrices(weights, bias, program.units(net.hidden_size, 1))
         out = program.buffer(net.hidden_size)
         program.recurrent(source, out, net.hidden_size, [(given, states)])
         source = out

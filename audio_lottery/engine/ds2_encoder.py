@@ -6,7 +6,7 @@ import numpy as np
 
 from audio_lottery.engine.config import integer, switch
 from audio_lottery.engine.program import Program
-from audio_lottery.engine.recurrent_encoder import recurrent_type
+from audio_lottery.engine.recurrent_encoder import recurrent_layer, recurrent_type
 from audio_lottery.engine.weights import Weights, by_frequency, taps
 
 
@@ -108,11 +108,8 @@ class EncoderBuilder:
 
 def summed_layer(program: Program, weights: Weights, layout, source: int, name: str, arrange=None) -> int:
     """One of the toolkit's recurrent layers, without its normalisation: the two directions are summed."""
-    directions = ["forward", "backward"][: 1 + layout.bidirectional]
-    units = program.units(layout.hidden, len(directions))
-    cells = [weights.recurrent(f"{name}{direction}_rnn", "l0", layout.gru, units, arrange) for direction in directions]
-    out = program.buffer(layout.hidden * len(cells))
-    program.recurrent(source, out, layout.hidden, cells, layout.gru)
+    directions = [(f"{name}{direction}_rnn", "l0") for direction in ("forward", "backward")[: 1 + layout.bidirectional]]
+    out = recurrent_layer(program, weights, layout, source, directions, arrange)
     if not layout.bidirectional:
         return out
     forward, backward = (program.view(out, first, layout.hidden) for first in (0, layout.hidden))

@@ -72,6 +72,16 @@ def recurrent_type(conf: dict) -> str:
     return kind
 
 
+def recurrent_layer(program: Program, weights: Weights, layout, source: int, directions: list[tuple[str, str]],
+                    arrange=None) -> int:
+    """An LSTM or GRU layer; the tensors of each direction are called (prefix, suffix). Returns the new buffer."""
+    units = program.units(layout.hidden, len(directions))
+    cells = [weights.recurrent(prefix, suffix, layout.gru, units, arrange) for prefix, suffix in directions]
+    out = program.buffer(layout.hidden * len(cells))
+    program.recurrent(source, out, layout.hidden, cells, layout.gru)
+    return out
+
+
 class EncoderBuilder:
     """Adds an encoder's operations to a program. Tensors are called ``prefix`` + ESPnet's names."""
 
@@ -102,12 +112,8 @@ class EncoderBuilder:
         return (self._projected if self.layout.projected else self._plain)(source, name, arrange)
 
     def _layer(self, source: int, name: str, layer: int, arrange) -> int:
-        suffixes = [f"l{layer}", f"l{layer}_reverse"][: 1 + self.layout.bidirectional]
-        units = self.p.units(self.layout.hidden, len(suffixes))
-        cells = [self.w.recurrent(name, suffix, self.layout.gru, units, arrange) for suffix in suffixes]
-        out = self.p.buffer(self.layout.hidden * len(cells))
-        self.p.recurrent(source, out, self.layout.hidden, cells, self.layout.gru)
-        return out
+        directions = [(name, f"l{layer}"), (name, f"l{layer}_reverse")][: 1 + self.layout.bidirectional]
+        return recurrent_layer(self.p, self.w, self.layout, source, directions, arrange)
 
     def _linear(self, source: int, name: str, tanh: bool) -> int:
         matrix = self.w.matrix(name)

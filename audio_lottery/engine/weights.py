@@ -24,6 +24,13 @@ def by_frequency(channels: int):
     return lambda w: w.reshape(len(w), channels, -1).transpose(0, 2, 1).reshape(len(w), -1)
 
 
+def state_matrices(weights: np.ndarray, bias: np.ndarray, units: Sequence[slice]) -> list:
+    """State weights [gates * size, size] of a recurrent layer, packed for each of these parts of its units."""
+    size = weights.shape[1]
+    weights, bias = weights.reshape(-1, size, size), bias.reshape(-1, size)
+    return [backend.matrix(weights[:, part].reshape(-1, size), bias[:, part].reshape(-1), "vector") for part in units]
+
+
 class Weights:
     """Finds tensors by name, counts which ones a network used.
 
@@ -60,10 +67,7 @@ class Weights:
         units: the parts of the layer that get a state matrix each (:meth:`program.Program.units`)
         """
         given, state, given_bias, state_bias = self._cell(prefix, suffix, gru)
-        rows, parts = np.arange(len(state_bias)).reshape(3 if gru else 4, -1), []
-        for part in units:
-            mine = rows[:, part].reshape(-1)
-            parts.append(backend.matrix(self.array(state)[mine], state_bias[mine], "vector"))
+        parts = state_matrices(self.array(state), state_bias, units)
         self.forms[state] = " and ".join(sorted({part.kind for part in parts}))
         return self._pack(given, arrange, given_bias), parts
 

@@ -34,6 +34,17 @@ def test_against_numpy(isa, kind):
                 assert close(matrix(x), want, cols), (rows, cols, density, frames)
 
 
+@pytest.mark.parametrize("kind", ["dense", "sparse", "8x1", "int8"])
+def test_threads_share_the_frames(isa, kind):
+    rng, pool = np.random.default_rng(6), native.Pool(3)
+    matrix = native.Matrix(weights(rng, 50, 64, 0.3), None, kind)
+    for frames in FRAMES:
+        x = rng.normal(size=(64, frames)).astype(np.float32)
+        out = native.aligned((50, native.pad(frames)))
+        matrix.run(native.channels_first(x), out, frames, pool)
+        assert np.abs(out[:, :frames] - matrix(x)).max() < 1e-5, frames
+
+
 def test_without_bias(isa):
     rng = np.random.default_rng(1)
     w, x = weights(rng, 9, 33, 0.3), rng.normal(size=(33, 20)).astype(np.float32)

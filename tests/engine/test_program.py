@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from audio_lottery.engine import program as program_module
 from audio_lottery.engine.backend import matrix, new_program
+from audio_lottery.engine.weights import state_matrices
 
 FRAMES = [1, 2, 5, 16, 31, 64, 100, 257]
 
@@ -173,9 +174,7 @@ def test_conv(backend, kernel, stride, pad):
 
 def in_parts(program, size, directions, state, bias=None):
     """State weights [gates * size, size] of one direction as the program wants them."""
-    rows = np.arange(len(state)).reshape(-1, size)
-    parts = [rows[:, part].reshape(-1) for part in program.units(size, directions)]
-    return [matrix(state[mine], None if bias is None else bias[mine], "vector") for mine in parts]
+    return state_matrices(state, np.zeros(len(state)) if bias is None else bias, program.units(size, directions))
 
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])

@@ -42,15 +42,15 @@ AL_API void al_pool_free(Pool* pool) { delete pool; }
 // x [cols][ld] -> y [rows][ld]; both hold whole vectors of frames. pool: null, or whose threads share the frames.
 AL_API int al_linear(const PackedMatrix* m, const float* x, float* y, int64_t ld, int frames, Pool* pool) {
     const Kernels* k = kernels();
-    const int vectors = (frames + k->vl - 1) / k->vl, tiles = tile_count(vectors, k->tile, pool ? pool->threads() : 1);
-    auto run = [&](int t, int) {
-        const int from = (int)((int64_t)vectors * t / tiles), to = (int)((int64_t)vectors * (t + 1) / tiles);
-        std::vector<char> scratch(linear_scratch(m, k->tile * k->vl) + sizeof(float) * k->tile * k->vl);
-        k->linear(m, x + from * k->vl, ld, y + from * k->vl, ld, to - from, scratch.data());
-    };
+    const int vectors = (frames + k->vl - 1) / k->vl;
+    Pool alone(1);
+    Pool& threads = pool ? *pool : alone;
+    const size_t each = linear_scratch(m, k->tile * k->vl) + sizeof(float) * k->tile * k->vl;
     try {
-        if (pool) pool->run(tiles, run);
-        else for (int t = 0; t < tiles; t++) run(t, 0);
+        std::vector<char> scratch(each * threads.threads());
+        threads.run_tiles(vectors, k->tile, [&](int from, int count, int worker) {
+            k->linear(m, x + from * k->vl, ld, y + from * k->vl, ld, count, scratch.data() + worker * each);
+        });
         return 0;
     } catch (const std::bad_alloc&) {
         return 1;

@@ -1,4 +1,5 @@
 #include "pool.h"
+#include <algorithm>
 #include <unistd.h>
 #ifdef AL_X86
 #include <xmmintrin.h>
@@ -112,4 +113,13 @@ void Pool::run(int n, const std::function<void(int, int)>& f) {
         done.wait(lock, [&] { return busy.load(std::memory_order_acquire) == 0; });
     }
     if (failed.exchange(false)) throw std::bad_alloc();
+}
+
+void Pool::run_tiles(int total, int most, const std::function<void(int, int, int)>& f) {
+    int tiles = (total + most - 1) / most;
+    if (threads() > 1) tiles = std::min(total, (tiles + threads() - 1) / threads() * threads());
+    run(tiles, [&](int t, int worker) {
+        const int from = (int)((int64_t)total * t / tiles), to = (int)((int64_t)total * (t + 1) / tiles);
+        f(from, to - from, worker);
+    });
 }

@@ -1,6 +1,5 @@
 // A few threads that wait for work, places where threads meet, and memory that begins at a cache line.
 #pragma once
-#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -19,6 +18,8 @@ public:
     // task(index, worker) for every index below count, worker < threads(); returns when all are done. Throws
     // bad_alloc when a task threw: memory is all they can run out of
     void run(int count, const std::function<void(int, int)>& task);
+    // task(first, count, worker) for tiles of at most `most`, so that all threads have as many; together 0 to total
+    void run_tiles(int total, int most, const std::function<void(int, int, int)>& task);
 
 private:
     void work(int worker);
@@ -46,12 +47,6 @@ private:
     std::atomic<int> there{0};
     std::atomic<unsigned> met{0};
 };
-
-// Tiles of at most `most` vectors that `total` are cut into, so that all threads have as many.
-inline int tile_count(int total, int most, int threads) {
-    const int tiles = (total + most - 1) / most;
-    return threads < 2 ? tiles : std::min(total, (tiles + threads - 1) / threads * threads);
-}
 
 // Denormal numbers are flushed to zero while one of these lives: they cost a hundred cycles each.
 class FlushDenormals {

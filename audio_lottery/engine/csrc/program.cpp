@@ -89,13 +89,10 @@ void Program::run(int input, const float* x, const int* frames, int utterances) 
 }
 
 void Program::run_local(size_t first, size_t last) {
-    const int total = vectors(ops[first]->dst);
-    const int tiles = tile_count(total, k->tile, pool.threads());
     size_t need = 0;
     for (size_t i = first; i < last; i++) need = std::max(need, ops[i]->scratch(*this));
-    pool.run(tiles, [&](int t, int worker) {
+    pool.run_tiles(vectors(ops[first]->dst), k->tile, [&](int from, int count, int worker) {
         float* space = worker_scratch(worker, need + 1);
-        const int from = (int)((int64_t)total * t / tiles), to = (int)((int64_t)total * (t + 1) / tiles);
-        for (size_t i = first; i < last; i++) ops[i]->tile(*this, from, to - from, space);
+        for (size_t i = first; i < last; i++) ops[i]->tile(*this, from, count, space);
     });
 }

@@ -84,12 +84,11 @@ std::unique_ptr<Op> make_depthwise(int src, int dst, int channels, const float* 
                                    bool causal);
 std::unique_ptr<Op> make_attention(int q, int k, int v, int dst, int heads, const Matrix* positions, int channels,
                                    const float* bias_u, const float* bias_v);
-// matrices: for each direction the packed input weights, then the packed (VECTOR) state weights of each part: the units
-// are cut into `parts` of unit_part(size, parts), each of whose rows are in the order of the whole. A part is for one
-// thread: with several parts, the program has at least parts * directions threads
+// matrices: for each direction the packed input weights, then the packed (VECTOR) state weights of each part: the
+// units are cut into `parts` of whole cache lines, of like size but the last, each with its rows in the order of the whole.
+// A part is for one thread: with several parts, the program has at least parts * directions threads
 std::unique_ptr<Op> make_recurrent(int src, int dst, bool gru, int size, const Matrix* const* matrices, int directions,
                                    int parts);
-inline int unit_part(int size, int parts) { return (size + 16 * parts - 1) / (16 * parts) * 16; }
 std::unique_ptr<Op> make_max_pool(int src, int dst, int channels, int freqs);
 std::unique_ptr<Op> make_subsample(int src, int dst, int step);
 

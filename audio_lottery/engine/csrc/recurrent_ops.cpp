@@ -15,19 +15,19 @@ struct Recurrent : Op {
         std::vector<const Matrix*> states;  // of each part
         bool backward;
         Barrier meeting;
-        Floats gates, turned, hidden, back, cell;  // cell: the last cell and the state before the first frame
-        std::vector<float> carried;                // streaming: the same, after the last frame
+        Floats gates, turned, hidden, back, cell;  // cell: of the last frame, then the state before the first one
 
         Direction(const Matrix* const* matrices, int parts, bool backward)
             : input(matrices[0]), states(matrices + 1, matrices + 1 + parts), backward(backward), meeting(parts) {}
     };
 
-    Recurrent(int s, int d, bool gru, int size, int parts)
-        : Op(s, d), gru(gru), size(size), parts(parts), share(unit_part(size, parts)), wide(round16(size)) {}
+    Recurrent(int s, int d, bool gru, int size, int parts, int share)
+        : Op(s, d), gru(gru), size(size), parts(parts), share(share), wide(round16(size)) {}
     bool local() const override { return false; }
     void reset() override {
-        for (auto& direction : directions) direction->carried.clear();
+        for (auto& direction : directions) forget(*direction);
     }
+    void forget(Direction& dir) { std::memset(dir.cell.at_least(2 * wide), 0, sizeof(float) * 2 * wide); }
 
     // All memory is taken here: a thread that ran out of it would leave the others waiting.
     size_t reserve(Program& p, Direction& dir) {
@@ -37,9 +37,8 @@ struct Recurrent : Op {
         dir.turned.at_least(frames * turned_ld(dir) + 64);
         dir.hidden.at_least((frames + 1) * wide + 64);
         dir.back.at_least(parts * back_ld() + 64);
-        float* cell = dir.cell.at_least(2 * wide + 64);
-        std::memset(cell, 0, sizeof(float) * 2 * wide);
-        if (!dir.carried.empty()) std::memcpy(cell, dir.carried.data(), sizeof(float) * 2 * wide);
+        dir.cell.at_least(2 * wide);
+        if (p.left < 0) forget(dir);
         const int step = p.k->tile * p.k->vl;
         return linear_scratch(dir.input, step) / sizeof(float) + step + 16;
     }
@@ -69,10 +68,7 @@ struct Recurrent : Op {
             last = now;
             dir.meeting.wait();
         }
-        if (p.left >= 0 && part == 0) {
-            dir.carried.assign(cell, cell + wide);
-            dir.carried.insert(dir.carried.end(), last, last + wide);
-        }
+        if (part == 0) std::memmove(cell + wide, last, sizeof(float) * wide);  // where a stream goes on
         const int64_t out_ld = p.buffers[dst].ld;
         if (mine > 0) p.k->turn(states + from * wide, wide, mine, size, p.row(dst, place * size) + from, out_ld);
     }
@@ -129,7 +125,7 @@ struct Subsample : Op {  // frames 0, step, 2 step, ...
 
 std::unique_ptr<Op> make_recurrent(int s, int d, bool gru, int size, const Matrix* const* matrices, int directions,
                                    int parts) {
-    auto op = std::make_unique<Recurrent>(s, d, gru, size, parts);
+    auto op = std::make_unique<Recurrent>(s, d, gru, size, parts, matrices[1]->rows / (gru ? 3 : 4));
     for (int i = 0; i < directions; i++, matrices += 1 + parts)
         op->directions.push_back(std::make_unique<Recurrent::Direction>(matrices, parts, i == 1));
     return op;
